@@ -1,0 +1,128 @@
+"""What a cell is: its fields, parameters, states and shapes, and how its weights are named on disk."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from seqlab.choices import Choice
+from seqlab.methods import INITIALISERS
+
+Shape = tuple[int, ...]
+Arrays = tuple[NDArray[Any], ...]
+
+
+@dataclass(frozen=True)
+class State:
+    """One gate or state that the panels show.
+
+    Attributes:
+        name: its name in frames.
+        label: in words.
+        kind: `gate` in [0, 1], `signed` in [-1, 1], `free` without bounds.
+    """
+
+    name: str
+    label: str
+    kind: Literal["gate", "signed", "free"]
+
+
+class Cell(Choice):
+    """A recurrent cell. The compiled equations stand in `seqlab.kernels.<cell>`; this is what surrounds them.
+
+    Weights are [in, G·H] with the G gates side by side, biases [G·H]. T timesteps, B sequences, F inputs, H units.
+
+    Class attributes:
+        gates: the gates in their order within a weight matrix.
+        carried_names: the states handed from step to step.
+    """
+
+    discriminator: ClassVar[str] = "cell"
+    gates: ClassVar[tuple[str, ...]]
+    carried_names: ClassVar[tuple[str, ...]] = ("h",)
+
+    cell: str
+    hidden: int = Field(
+        32, ge=1, le=4_096, description="size of the state, in each layer", json_schema_extra={"unit": "units"}
+    )
+    layers: int = Field(1, ge=1, le=16, description="recurrent layers, one above the other")
+    init: Literal["uniform", "glorot", "orthogonal"] = Field("uniform", description="how the weights start")
+
+    @property
+    def variant(self) -> int:
+        """Which of its compiled variants the kernel should use."""
+        return 0
+
+    @abstractmethod
+    def states(self) -> tuple[State, ...]:
+        """The gates and states that panels show, in their order."""
+
+    @abstractmethod
+    def observe(self, carried: Arrays, record: Arrays) -> dict[str, NDArray[Any]]:
+        """Name what a forward pass left: views [T, B, H] by the names of `states`.
+
+        Args:
+            carried: states [T+1, B, H], row 0 the start.
+            record: what the kernel keeps for the backward pass, of `record_shapes`.
+        """
+
+    def parameter_shapes(self, features: int) -> dict[str, Shape]:
+        """Shapes of one layer's parameters by name, in the order in which the kernels take them."""
+        width = len(self.gates) * self.hidden
+        return {"W": (features, width), "U": (self.hidden, width), "b": (width,)}
+
+    @abstractmethod
+    def record_shapes(self, timesteps: int, batch: int) -> tuple[Shape, ...]:
+        """Shapes of what the forward kernel keeps of a window for the backward kernel."""
+
+    @abstractmethod
+    def scratch_shapes(self, timesteps: int, batch: int, features: int) -> tuple[Shape, ...]:
+        """Shapes of the kernels' work arrays for a window."""
+
+    def initialise(self, rng: np.random.Generator, features: int) -> dict[str, NDArray[np.float64]]:
+        """Draw one layer's parameters; biases are 0."""
+        initialiser = INITIALISERS[self.init]
+        shapes = self.parameter_shapes(features)
+        parameters = {name: np.zeros(shape) for name, shape in shapes.items()}
+        for g in range(len(self.gates)):
+            columns = slice(g * self.hidden, (g + 1) * self.hidden)
+            parameters["W"][:, columns] = initialiser.inputs(rng, features, self.hidden)
+            parameters["U"][:, columns] = initialiser.recurrent(rng, self.hidden, self.hidden)
+        return parameters
+
+    def to_torch(self, parameters: Mapping[str, NDArray[Any]], layer: int) -> dict[str, NDArray[Any]]:
+        """One layer's parameters under PyTorch's names and in its layout, [G·H, in].
+
+        PyTorch keeps two biases and sums them; the second is written as zeros.
+        """
+        return {
+            f"weight_ih_l{layer}": np.ascontiguousarray(parameters["W"].T),
+            f"weight_hh_l{layer}": np.ascontiguousarray(parameters["U"].T),
+            f"bias_ih_l{layer}": parameters["b"].copy(),
+            f"bias_hh_l{layer}": self._second_bias(parameters),
+        }
+
+    def from_torch(self, tensors: Mapping[str, NDArray[Any]], layer: int) -> dict[str, NDArray[Any]]:
+        """The inverse of `to_torch`; a second bias that is not zero is added to the first.
+
+        Raises:
+            KeyError: a tensor is missing.
+        """
+        return {
+            "W": tensors[f"weight_ih_l{layer}"].T,
+            "U": tensors[f"weight_hh_l{layer}"].T,
+            **self._biases(tensors[f"bias_ih_l{layer}"], tensors[f"bias_hh_l{layer}"]),
+        }
+
+    def _second_bias(self, parameters: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
+        return np.zeros_like(parameters["b"])
+
+    def _biases(self, first: NDArray[Any], second: NDArray[Any]) -> dict[str, NDArray[Any]]:
+        # Adding zeros would turn -0.0 into 0.0, and a resumed run must be the same to the last bit.
+        return {"b": first + second if second.any() else first}

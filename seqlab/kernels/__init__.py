@@ -1,0 +1,24 @@
+"""The compiled mathematics: one file per cell, forward and backward side by side.
+
+Every kernel is a plain function on NumPy arrays that the caller owns, compiled by Numba on its first call
+(`jit.py`) and kept on disk. Arrays are C-contiguous and of one dtype, float32 or float64; sequences are
+time-major. Shapes are named by the letters of the field: T timesteps, B sequences, F inputs, H units, O
+outputs.
+
+The cells (`rnn`, `lstm`, `gru`) share one calling convention, so that whoever calls them need not know them:
+
+    forward(x, parameters, carried, record, scratch, variant)
+    backward(x, parameters, carried, record, dh, carry, gradients, scratch, dx, variant)
+    record_shapes(T, B, H), scratch_shapes(T, B, F, H)
+
+    x          [T,B,F]    the inputs of the window
+    parameters            (W [F,G·H], U [H,G·H], b [G·H], ...)
+    carried    [T+1,B,H]  each state; row 0 is where the window starts, row t+1 the state after step t
+    record                what each step computed, for the backward pass and for whoever wants to look
+    scratch               work arrays, meaningless between calls; `forward` touches the first alone
+    dh         [T,B,H]    in: what the loss and the layer above send to h_t; out: the total derivative ∂L/∂h_t
+    carry      [B,H]      for each state, in: ∂L/∂(final state) from beyond the window; out: ∂L/∂(start state)
+    gradients             like the parameters; added to, never overwritten
+    dx         [T,B,F]    overwritten with ∂L/∂x; with no rows at all it is not wanted
+    variant               an integer; only `rnn` has more than one
+"""

@@ -1,0 +1,93 @@
+"""Losses over a window, and their derivatives, summed over the steps that count.
+
+Each kernel returns `scale` times the sum of the losses of all (t,b) whose mask is not 0, added up in
+float64, and writes dy = scale · ∂loss/∂y, which is 0 where the mask is 0. What stands in y or the targets
+there is never looked at. A mean over N steps is a `scale` of 1/N; the squared error also sums over the
+outputs, so its mean has 1/(N·O).
+
+Shapes: y, dy and real targets [T,B,O]; classes [T,B] int64; mask [T,B], 0 or 1.
+"""
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from seqlab.kernels.jit import Array, jit
+
+
+@jit
+def mse(y: Array, target: Array, mask: Array, scale: float, dy: Array) -> float:
+    """Squared error: loss = Σ_o (y_o - target_o)², ∂loss/∂y_o = 2 (y_o - target_o).
+
+    Args:
+        y: [T,B,O], the outputs.
+        target: [T,B,O], what they should be.
+        mask: [T,B], 1 where the step counts, else 0.
+        scale: factor of loss and derivative.
+        dy: [T,B,O], overwritten.
+
+    Returns:
+        scale · Σ loss; NaN or infinite if any output that counts makes it so.
+    """
+    T, B, O = y.shape  # noqa: E741
+    factor = y.dtype.type(2.0 * scale)
+    zero = y.dtype.type(0)
+    total = 0.0
+    for t in range(T):
+        for b in range(B):
+            if mask[t, b] == zero:
+                dy[t, b, :] = zero
+                continue
+            row, wanted, drow = y[t, b], target[t, b], dy[t, b]
+            for o in range(O):
+                error = row[o] - wanted[o]
+                total += np.float64(error) * np.float64(error)
+                drow[o] = factor * error
+    return scale * total
+
+
+@jit
+def cross_entropy(
+    logits: Array, classes: npt.NDArray[np.int64], mask: Array, scale: float, dy: Array
+) -> float:
+    """Cross-entropy of a softmax: loss = -ln p_class, ∂loss/∂logit_o = p_o - [o = class].
+
+    p = softmax(logits). The largest logit is taken off before the exponentials, so that none overflows.
+
+    Args:
+        logits: [T,B,O], the raw outputs.
+        classes: [T,B] int64, the right class, 0 ≤ class < O where the mask is not 0; not checked here.
+        mask: [T,B], 1 where the step counts, else 0.
+        scale: factor of loss and derivative.
+        dy: [T,B,O], overwritten.
+
+    Returns:
+        scale · Σ loss, in nats; NaN if any logit that counts is NaN or +infinity.
+    """
+    T, B, O = logits.shape  # noqa: E741
+    zero = logits.dtype.type(0)
+    total = 0.0
+    for t in range(T):
+        for b in range(B):
+            if mask[t, b] == zero:
+                dy[t, b, :] = zero
+                continue
+            row, drow, right = logits[t, b], dy[t, b], classes[t, b]
+            largest = row[0]
+            for o in range(1, O):
+                largest = row[o] if row[o] > largest else largest
+            others = 0.0
+            for o in range(O):
+                exponential = math.exp(np.float64(row[o]) - np.float64(largest))
+                drow[o] = exponential
+                others += exponential if o != right else 0.0
+            offset = np.float64(row[right]) - np.float64(largest)
+            exponentials = others + math.exp(offset)
+            total += math.log(exponentials) - offset
+            factor = scale / exponentials
+            for o in range(O):
+                drow[o] = factor * np.float64(drow[o])
+            # Not p - 1, of which nothing would be left in float32 once p is near 1.
+            drow[right] = -factor * others
+    return scale * total

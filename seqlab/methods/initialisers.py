@@ -1,0 +1,58 @@
+"""Weight initialisation: how input and recurrent matrices start. Biases start at 0 (but see a cell's forget bias).
+
+Matrices are drawn gate by gate in the core's layout, [in, H] a gate, in float64, so that a run in either precision
+starts from the same numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Draw = Callable[[np.random.Generator, int, int], NDArray[np.float64]]
+"""(rng, rows, units) -> one gate's matrix [rows, units]."""
+
+
+@dataclass(frozen=True)
+class Initialiser:
+    """A way to start a layer: `inputs` draws one gate of W [F, H], `recurrent` one gate of U [H, H]."""
+
+    summary: str
+    inputs: Draw
+    recurrent: Draw
+
+
+def uniform(rng: np.random.Generator, rows: int, units: int) -> NDArray[np.float64]:
+    """U[±1/√H], PyTorch's default for recurrent layers."""
+    return rng.uniform(-1, 1, (rows, units)) / np.sqrt(units)
+
+
+def glorot(rng: np.random.Generator, rows: int, units: int) -> NDArray[np.float64]:
+    """U[±√(6/(in + out))] for each gate by itself (Glorot & Bengio 2010)."""
+    return rng.uniform(-1, 1, (rows, units)) * np.sqrt(6 / (rows + units))
+
+
+def orthogonal(rng: np.random.Generator, rows: int, units: int) -> NDArray[np.float64]:
+    """A random orthogonal matrix, uniform by Haar's measure: QR of normals, signs fixed (Saxe et al. 2014)."""
+    q, r = np.linalg.qr(rng.standard_normal((rows, units)))
+    return np.ascontiguousarray(q * np.sign(np.diag(r)))
+
+
+def _identity(rng: np.random.Generator, rows: int, units: int) -> NDArray[np.float64]:
+    return np.eye(rows, units)
+
+
+def _small_normal(rng: np.random.Generator, rows: int, units: int) -> NDArray[np.float64]:
+    return 0.001 * rng.standard_normal((rows, units))
+
+
+INITIALISERS: dict[str, Initialiser] = {
+    "uniform": Initialiser("U[±1/√H], as PyTorch", uniform, uniform),
+    "glorot": Initialiser("U[±√(6/(in+out))] a gate", glorot, glorot),
+    "orthogonal": Initialiser("orthogonal recurrence, Glorot inputs", glorot, orthogonal),
+    "identity": Initialiser("identity recurrence, inputs N(0, 0.001²): the IRNN", _small_normal, _identity),
+}
+"""Every initialiser by its name. The identity is Le, Jaitly & Hinton (2015), meant for relu."""

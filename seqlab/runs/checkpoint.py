@@ -1,0 +1,136 @@
+"""Checkpoints: everything needed to go on from a step.
+
+`latest.json` names the newest one with its size and sha256, and is written after it; a checkpoint that does
+not match is passed over for the newest one that is whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from seqlab.runs import files, layout
+from seqlab.runs import tensors as safetensors
+from seqlab.runs.kept import MOST_CHECKPOINT_BYTES, KeptFiles, steps_in
+from seqlab.runs.layout import RunError
+from seqlab.runs.tensors import Tensors
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a checkpoint file holds.
+
+    Attributes:
+        step: the step after which it was taken.
+        tensors: `model.<name>` under PyTorch's names, and `optimizer.<slot>.<name>`; read-only arrays.
+        metadata: `step`, and what the worker added.
+    """
+
+    step: int
+    tensors: Tensors
+    metadata: Mapping[str, Any]
+
+
+def kept_checkpoints(folder: Path, interval: int) -> KeptFiles:
+    """The checkpoints of the run in `folder`, due every `interval` steps at first, and thinned."""
+    return KeptFiles(folder / layout.CHECKPOINTS, interval, most_bytes=MOST_CHECKPOINT_BYTES)
+
+
+def encode_checkpoint(step: int, tensors: Tensors, metadata: Mapping[str, Any] | None = None) -> bytes:
+    """The bytes of a checkpoint file."""
+    return safetensors.encode(tensors, {**(metadata or {}), "step": step})
+
+
+def write_checkpoint(kept: KeptFiles, step: int, content: bytes, best: int | None = None) -> Path:
+    """Put an encoded checkpoint on disk, then make it the latest, then thin the others.
+
+    Raises:
+        OSError: the checkpoints that were there are as they were.
+    """
+    path = kept.write(step, content)
+    latest = {
+        "step": step,
+        "file": path.name,
+        "size": len(content),
+        "sha256": hashlib.sha256(content).hexdigest(),
+    }
+    files.replace(kept.folder / layout.LATEST, files.encode_json(latest))
+    kept.thin(best)
+    return path
+
+
+def save_checkpoint(
+    folder: Path,
+    step: int,
+    tensors: Tensors,
+    metadata: Mapping[str, Any] | None = None,
+    *,
+    interval: int = 1,
+    best: int | None = None,
+) -> Path:
+    """Save a checkpoint of the run in `folder`; see `Checkpoint` for the names.
+
+    Raises:
+        RunError: it cannot be written; the earlier ones are as they were.
+    """
+    try:
+        content = encode_checkpoint(step, tensors, metadata)
+        return write_checkpoint(kept_checkpoints(folder, interval), step, content, best)
+    except OSError as error:
+        raise RunError(f"{folder}: cannot save checkpoint {step}: {error.strerror}") from error
+
+
+def checkpoints(folder: Path) -> list[int]:
+    """The steps of the checkpoints of the run in `folder`, in order."""
+    return steps_in(folder / layout.CHECKPOINTS)
+
+
+def load_checkpoint(folder: Path, step: int | None = None) -> Checkpoint:
+    """Load the checkpoint of `step`, or the latest one that is whole.
+
+    Raises:
+        RunError: there is none, or that of `step` is damaged.
+    """
+    inner = folder / layout.CHECKPOINTS
+    there = checkpoints(folder)
+    latest = _latest(inner)
+    if step is not None:
+        if step not in there:
+            found = ", ".join(map(str, there)) or "none"
+            raise RunError(f"{folder}: has no checkpoint of step {step}; there are: {found}")
+        try:
+            return _load(inner, step, latest)
+        except (OSError, ValueError) as error:
+            raise RunError(f"{inner / layout.numbered(step)}: is damaged: {error}") from error
+    first = [latest["step"]] if latest.get("step") in there else []
+    for candidate in first + [each for each in reversed(there) if each not in first]:
+        try:
+            return _load(inner, candidate, latest)
+        except (OSError, ValueError):
+            continue
+    raise RunError(f"{folder}: has no {'whole ' if there else ''}checkpoint")
+
+
+def _load(inner: Path, step: int, latest: Mapping[str, Any]) -> Checkpoint:
+    content = (inner / layout.numbered(step)).read_bytes()
+    if latest.get("step") == step:
+        if latest.get("size") != len(content):
+            raise ValueError(f"{len(content)} bytes, {layout.LATEST} says {latest.get('size')}")
+        if latest.get("sha256") != hashlib.sha256(content).hexdigest():
+            raise ValueError(f"its sha256 is not the one in {layout.LATEST}")
+    tensors, metadata = safetensors.decode(content)
+    if metadata.get("step") != step:
+        raise ValueError(f"holds step {metadata.get('step')!r}")
+    return Checkpoint(step, tensors, metadata)
+
+
+def _latest(inner: Path) -> dict[str, Any]:
+    try:
+        found = json.loads((inner / layout.LATEST).read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,127 @@
+"""Which frames and checkpoints stay on disk: one rule, a function of the step alone.
+
+A file is due every `interval` steps. Past 200 files every second one is dropped and the interval doubles, so
+that a run of any length keeps 100 to 200 evenly spaced files. The first and the newest always stay. Because
+the rule needs nothing but the newest step, a resumed run goes on exactly as if it had never stopped.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from seqlab.runs import files, layout
+
+#: The most files that are kept.
+MOST_FILES = 200
+#: The most bytes of checkpoints that are kept.
+MOST_CHECKPOINT_BYTES = 256_000_000
+
+_NAME = re.compile(r"(\d{9,18})\.safetensors")
+
+
+class KeptFiles:
+    """The numbered files in one folder, thinned as they are written.
+
+    Args:
+        folder: `frames` or `checkpoints` of a run.
+        interval: steps between files at first.
+        most_files: from here on every second one is dropped.
+        most_bytes: their size in all; None for no limit.
+    """
+
+    def __init__(
+        self, folder: Path, interval: int, *, most_files: int = MOST_FILES, most_bytes: int | None = None
+    ):
+        if interval < 1:
+            raise ValueError(f"interval {interval}: at least 1 step")
+        self.folder = folder
+        self.interval = interval
+        self.most_files = most_files
+        self.most_bytes = most_bytes
+
+    def due(self, step: int) -> bool:
+        """Whether a file is due after `step`."""
+        return step % interval_at(step, self.interval, self.most_files) == 0
+
+    def steps(self) -> list[int]:
+        """The steps of the files that are there, in order."""
+        return steps_in(self.folder)
+
+    def path(self, step: int) -> Path:
+        """Where the file of `step` lies."""
+        return self.folder / layout.numbered(step)
+
+    def write(self, step: int, content: bytes) -> Path:
+        """Write the file of `step` so that it survives a power cut; `thin` is up to the caller.
+
+        Raises:
+            OSError: nothing was written, and what was there is as it was.
+        """
+        path = self.path(step)
+        files.replace(path, content)
+        return path
+
+    def thin(self, best: int | None = None) -> None:
+        """Remove what the rule does not keep.
+
+        Args:
+            best: the step of the lowest eval/loss; where bytes are limited, the file nearest to it stays.
+        """
+        steps = self.steps()
+        keep = kept_steps(steps, self.interval, self.most_files)
+        if self.most_bytes is not None:
+            keep = self._within_bytes(keep, self.most_bytes, best)
+        for step in steps:
+            if step not in keep:
+                self.path(step).unlink(missing_ok=True)
+
+    def forget_after(self, step: int) -> None:
+        """Remove the files of later steps: a run that resumes at `step` will make them again."""
+        for later in self.steps():
+            if later > step:
+                self.path(later).unlink(missing_ok=True)
+
+    def _within_bytes(self, keep: set[int], most_bytes: int, best: int | None) -> set[int]:
+        sizes = {}
+        for step in keep:
+            with contextlib.suppress(FileNotFoundError):
+                sizes[step] = self.path(step).stat().st_size
+        steps = sorted(sizes)
+        needed = set(steps[-2:])
+        if best is not None and steps:
+            needed.add(min(steps, key=lambda step: (abs(step - best), step)))
+        interval = self.interval
+        while steps and interval <= 2 * max(steps[-1], self.interval):
+            chosen = needed | {step for step in steps if interval == self.interval or step % interval == 0}
+            if sum(sizes[step] for step in chosen) <= most_bytes:
+                return chosen
+            interval *= 2
+        return needed
+
+
+def interval_at(step: int, interval: int, most_files: int = MOST_FILES) -> int:
+    """The interval in force at `step`: doubled until 0, interval, … step are at most `most_files`."""
+    while step // interval + 1 > most_files:
+        interval *= 2
+    return interval
+
+
+def kept_steps(steps: Iterable[int], interval: int, most_files: int = MOST_FILES) -> set[int]:
+    """Which of the files at `steps` stay: multiples of the interval in force, the first, and the newest."""
+    steps = sorted(steps)
+    if not steps:
+        return set()
+    interval = interval_at(steps[-1], interval, most_files)
+    return {step for step in steps if step % interval == 0} | {steps[0], steps[-1]}
+
+
+def steps_in(folder: Path) -> list[int]:
+    """The steps of the numbered files in `folder`, in order; none if there is no such folder."""
+    try:
+        names = [entry.name for entry in folder.iterdir()]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    return sorted(int(match[1]) for match in map(_NAME.fullmatch, names) if match)

@@ -1,0 +1,153 @@
+"""Frames and checkpoints reach the disk in a thread of their own, so that training does not wait for fsync.
+
+What is handed over is encoded at once (the caller's arrays may change right after), written in order, and
+announced by an event once it is on disk. When the disk is full the temporary file is dropped, what was there
+stays, the status says so, and training goes on; `drain` tries the newest again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import queue
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from seqlab.runs import layout
+from seqlab.runs.checkpoint import encode_checkpoint, kept_checkpoints, write_checkpoint
+from seqlab.runs.frames import encode_frame
+from seqlab.runs.kept import KeptFiles
+from seqlab.runs.layout import RunError
+from seqlab.runs.tensors import Tensors
+from seqlab.runs.writer import PATIENCE, RunWriter
+
+_WAITING = 4  # files in memory that wait for the disk; then training waits
+
+
+@dataclass(frozen=True)
+class _File:
+    kind: str  # "frame" or "checkpoint", as in the event
+    step: int
+    content: bytes
+    best: int | None = None
+
+
+class Persister:
+    """Writes the frames and checkpoints of one run.
+
+    Args:
+        writer: takes the events `frame` and `checkpoint`, and the message when the disk is full.
+        frame_every: steps between frames at first (see `kept`).
+        checkpoint_every: steps between checkpoints at first.
+    """
+
+    def __init__(self, writer: RunWriter, frame_every: int, checkpoint_every: int):
+        self._writer = writer
+        self.frames = KeptFiles(writer.folder / layout.FRAMES, frame_every)
+        self.checkpoints = kept_checkpoints(writer.folder, checkpoint_every)
+        self._queue: queue.Queue[_File | None] = queue.Queue(_WAITING)
+        self._failed: dict[str, tuple[_File, OSError]] = {}  # the newest of a kind, if it failed
+        self._broken: BaseException | None = None
+        self._thread = threading.Thread(target=self._work, name="persist", daemon=True)
+        self._thread.start()
+
+    def frame(self, step: int, tensors: Tensors, metadata: Mapping[str, Any] | None = None) -> None:
+        """Hand over a frame; see `frames.Frame` for the names and shapes."""
+        self._put(_File("frame", step, encode_frame(step, tensors, metadata)))
+
+    def checkpoint(self, step: int, tensors: Tensors, metadata: Mapping[str, Any] | None = None) -> None:
+        """Hand over a checkpoint; see `checkpoint.Checkpoint` for the names."""
+        best = self._writer.status.best
+        content = encode_checkpoint(step, tensors, metadata)
+        self._put(_File("checkpoint", step, content, None if best is None else int(best["step"])))
+
+    def drain(self, patience: float = 0.0) -> None:
+        """Wait until everything handed over is on disk; for lack of space, try for `patience` seconds.
+
+        Raises:
+            RunError: the newest frame or checkpoint could not be written; the message names it and the
+                reason.
+        """
+        deadline = time.monotonic() + patience
+        while True:
+            self._queue.join()
+            self._check()
+            failed = list(self._failed.values())
+            if not failed:
+                return
+            if time.monotonic() >= deadline:
+                file, error = failed[0]
+                path = self._kept(file).path(file.step)
+                raise RunError(f"{path}: cannot be written: {error.strerror}") from error
+            time.sleep(min(0.2, max(0.0, deadline - time.monotonic())))
+            for file, _ in failed:
+                self._put(file)
+
+    def close(self, patience: float = 0.0) -> None:
+        """Drain, and end the thread.
+
+        Raises:
+            RunError: see `drain`; the thread has ended all the same.
+        """
+        try:
+            self.drain(patience)
+        finally:
+            self._queue.put(None)
+            self._thread.join()
+
+    def __enter__(self) -> Persister:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close(PATIENCE if error is None else 0.0)
+
+    def _put(self, file: _File) -> None:
+        self._check()
+        self._queue.put(file)
+
+    def _check(self) -> None:
+        if self._broken is not None:
+            raise RunError(f"{self._writer.folder}: frames and checkpoints: {self._broken}") from self._broken
+
+    def _work(self) -> None:
+        while True:
+            file = self._queue.get()
+            try:
+                if file is None:
+                    return
+                if self._broken is None:
+                    self._write(file)
+            except BaseException as error:  # reported by the next call from training
+                self._broken = error
+            finally:
+                self._queue.task_done()
+
+    def _write(self, file: _File) -> None:
+        kept = self._kept(file)
+        try:
+            if file.kind == "frame":
+                path = kept.write(file.step, file.content)
+                kept.thin()
+            else:
+                path = write_checkpoint(kept, file.step, file.content, file.best)
+        except OSError as error:
+            self._failed[file.kind] = (file, error)
+            self._writer.trouble(file.kind, f"{file.kind} {file.step} could not be written: {error.strerror}")
+            return
+        self._failed.pop(file.kind, None)
+        self._writer.trouble(file.kind)
+        self._announce(file, path)
+
+    def _announce(self, file: _File, path: Path) -> None:
+        name = str(path.relative_to(self._writer.folder))
+        sha256 = hashlib.sha256(file.content).hexdigest()
+        self._writer.event(file.kind, step=file.step, file=name, size=len(file.content), sha256=sha256)
+
+    def _kept(self, file: _File) -> KeptFiles:
+        return self.frames if file.kind == "frame" else self.checkpoints

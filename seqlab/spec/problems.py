@@ -1,0 +1,244 @@
+"""Errors in a spec, in words: what was found, what would be right, where."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from seqlab.choices import Choice
+from seqlab.spec.schema import Spec
+
+Path = tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing wrong with a spec.
+
+    Attributes:
+        path: where in the spec, such as ("model", "cell"); empty for the whole.
+        message: what was found and what would be right.
+        where: the file and line, or the override, such as `file.toml:6` or `-s model.cell=lsmt`; may be empty.
+    """
+
+    path: Path
+    message: str
+    where: str = ""
+
+    def __str__(self) -> str:
+        parts = (self.where, ".".join(str(part) for part in self.path), self.message)
+        return ": ".join(part for part in parts if part)
+
+
+class SpecError(ValueError):
+    """A spec that cannot be run. `problems` holds every problem; the text has one a line."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """`known` in words, with the nearest one suggested, such as `rnn, lstm, gru (did you mean lstm?)`."""
+    names = list(known)
+    near = difflib.get_close_matches(word, names, n=1)
+    return ", ".join(names) + (f" (did you mean {near[0]}?)" if near else "")
+
+
+def problems_of(error: ValidationError, data: Mapping[str, Any]) -> list[Problem]:
+    """Turn pydantic's errors into ours, one for each field."""
+    found: dict[Path, Problem] = {}
+    for details in error.errors():
+        if details["type"] == "default_factory_not_called":
+            continue  # follows from another error
+        if details["loc"][-1:] == ("float",) and isinstance(details["input"], dict):
+            continue  # a limit is a number or a table: speak of the one that was written
+        path = _path_in(data, details["loc"], details["type"])
+        message = _message(path, dict(details))
+        discriminated = details["type"] in ("union_tag_invalid", "union_tag_not_found")
+        if discriminated:
+            path = (*path, details.get("ctx", {}).get("discriminator", "").strip("'"))
+        if details["type"] == "value_error" and not path:
+            path, message = _split_path(message)
+        found.setdefault(path, Problem(path, message))
+    return list(found.values())
+
+
+def line_of(text: str, path: Path) -> int | None:
+    """The line of a TOML text (from 1) on which `path` ends; that of its table where the key is missing.
+
+    The first prefix of the text in which a path exists ends on the line where it is set.
+    """
+    lines = text.splitlines(keepends=True)
+    while path:
+        for count in range(1, len(lines) + 1):
+            try:
+                prefix = tomllib.loads("".join(lines[:count]))
+            except tomllib.TOMLDecodeError:
+                continue
+            if _holds(prefix, path):
+                return count
+        path = path[:-1]
+    return None
+
+
+def _holds(data: Any, path: Path) -> bool:
+    for part in path:
+        try:
+            data = data[part]
+        except (KeyError, IndexError, TypeError):
+            return False
+    return True
+
+
+def _path_in(data: Any, loc: tuple[int | str, ...], kind: str) -> Path:
+    """Drop from pydantic's location what is not in the data: the tags of unions."""
+    path: list[str | int] = []
+    for index, part in enumerate(loc):
+        last = index == len(loc) - 1
+        inside = isinstance(data, Mapping) and part in data
+        inside = inside or (isinstance(data, list | tuple) and isinstance(part, int) and part < len(data))
+        if inside:
+            path.append(part)
+            data = data[part]
+        elif (last and kind == "missing") or not _is_tag(data, part):
+            if isinstance(data, Mapping) or kind == "missing":
+                path.append(part)
+    return tuple(path)
+
+
+def _is_tag(data: Any, part: int | str) -> bool:
+    if not isinstance(data, Mapping):
+        return True
+    return part in data.values() or part in _TAGS
+
+
+def _tags() -> frozenset[str]:
+    found: set[str] = {"RungLimit", "float"}
+    pending: list[type[Choice]] = [Choice]
+    while pending:
+        cls = pending.pop()
+        pending.extend(cls.__subclasses__())
+        field = cls.model_fields.get(cls.discriminator)
+        if field is not None and isinstance(field.default, str):
+            found.add(field.default)
+    return frozenset(found)
+
+
+_TAGS = _tags()
+
+
+def _message(path: Path, details: dict[str, Any]) -> str:
+    """One error in words."""
+    kind, value, context = details["type"], details["input"], details.get("ctx", {})
+    if kind == "union_tag_invalid":
+        return f"{context['tag']!r} is not one of {did_you_mean(str(context['tag']), _quoted(context['expected_tags']))}"
+    if kind == "union_tag_not_found":
+        expected = ", ".join(_choices_of(path))
+        return f"missing; it is one of {expected}" if expected else "missing"
+    if kind == "literal_error":
+        return f"{value!r} is not one of {did_you_mean(str(value), _quoted(context['expected']))}"
+    if kind == "extra_forbidden":
+        known = _fields_beside(path, details)
+        return f"unknown field; known: {did_you_mean(str(path[-1]), known)}" if known else "unknown field"
+    if kind in ("greater_than_equal", "greater_than", "less_than_equal", "less_than"):
+        return f"{value!r} is out of bounds: it must be {_BOUNDS[kind]} {_plain(next(iter(context.values())))}"
+    if kind in _EXPECTED:
+        return f"{_shown(value)} is not {_EXPECTED[kind]}"
+    if kind == "missing":
+        return "missing"
+    message = str(context.get("error", details["msg"])) if kind == "value_error" else details["msg"]
+    return message[0].lower() + message[1:]
+
+
+_BOUNDS = {
+    "greater_than_equal": "at least",
+    "greater_than": "above",
+    "less_than_equal": "at most",
+    "less_than": "below",
+}
+_EXPECTED = {
+    "int_type": "an integer",
+    "int_parsing": "an integer",
+    "int_from_float": "an integer",
+    "int_parsing_size": "an integer of 64 bits",
+    "float_type": "a number",
+    "finite_number": "a finite number",
+    "string_type": "a text",
+    "bool_type": "true or false",
+    "model_type": "a table",
+    "model_attributes_type": "a table",
+    "dict_type": "a table",
+    "tuple_type": "a list",
+    "too_short": "long enough a list",
+    "too_long": "short enough a list or text",
+}
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "…"
+
+
+def _plain(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _quoted(text: str) -> list[str]:
+    return [part.strip(" '") for part in text.replace(" or ", ", ").split(",")]
+
+
+def _choices_of(path: Path) -> list[str]:
+    from seqlab.spec.schema import CELLS, CLIPS, OPTIMIZERS, TASKS
+
+    registries: dict[Path, Iterable[str]] = {
+        ("task",): TASKS,
+        ("model",): CELLS,
+        ("training", "optimizer"): OPTIMIZERS,
+        ("training", "clip"): CLIPS,
+    }
+    return list(registries.get(path, ()))
+
+
+def _fields_beside(path: Path, details: dict[str, Any]) -> list[str]:
+    """The fields that the table of an unknown field has."""
+    tags = [str(part) for part in details["loc"][:-1]]
+    model: Any = Spec
+    for tag in tags:
+        model = _step_into(model, tag) or model
+    return [name for name in model.model_fields if name != "schema_version"]
+
+
+def _step_into(model: Any, tag: str) -> type[BaseModel] | None:
+    field = getattr(model, "model_fields", {}).get(tag)
+    candidates: list[Any] = [model]
+    if field is not None:
+        candidates = [field.annotation, *get_args(field.annotation)]
+    nested = [inner for candidate in candidates for inner in (candidate, *get_args(candidate))]
+    classes = [cls for cls in nested if isinstance(cls, type) and issubclass(cls, BaseModel)]
+    if field is not None:
+        return classes[0] if len(classes) == 1 else _Union(classes)  # type: ignore[return-value]
+    return None
+
+
+class _Union:
+    """Stands for a choice that is not made yet; stepping into it with a tag makes it."""
+
+    def __init__(self, classes: list[Any]) -> None:
+        self.model_fields = {cls.key(): _Made(cls) for cls in classes if issubclass(cls, Choice)}
+
+
+@dataclass(frozen=True)
+class _Made:
+    annotation: Any
+
+
+def _split_path(message: str) -> tuple[Path, str]:
+    """Validators of ours say where in their first words: `expect: claim 2: …`."""
+    head, _, tail = message.partition(": ")
+    return ((head,), tail) if head in Spec.model_fields and tail else ((), message)

@@ -1,0 +1,138 @@
+"""What a task is: its fields, the data it draws, and the rungs by which a loss is read."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqlab.choices import Choice
+
+Split = Literal["train", "eval", "probe"]
+
+EVAL_SEED = 0x5E91AB
+"""Eval and probe data come from this seed alone, so that they are the same for every training seed."""
+
+_SPLITS: dict[Split, int] = {"train": 0, "eval": 1, "probe": 2}
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One batch of sequences, time-major.
+
+    Attributes:
+        inputs: float32 [T, B, F].
+        targets: float32 [T, B, O], or int64 classes [T, B].
+        mask: float32 [T, B], 1 where the loss counts.
+        future: float32 [horizon, B, O], what a forecast that runs free after step T should say; None without one.
+        known: what the task knows and the network is not told (the clean signal behind the noise, say), by name.
+    """
+
+    inputs: NDArray[np.float32]
+    targets: NDArray[Any]
+    mask: NDArray[np.float32]
+    future: NDArray[np.float32] | None = None
+    known: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Rung:
+    """The loss of a predictor that knows less than the task needs.
+
+    Attributes:
+        name: how claims refer to it.
+        label: how plots name it.
+        value: its loss by formula.
+        metric: the metric that it is a rung of.
+    """
+
+    name: str
+    label: str
+    value: float
+    metric: str = "eval/loss"
+
+
+class Task(Choice):
+    """A sequence task. A subclass declares its fields and draws its data; it knows nothing of networks.
+
+    Class attributes:
+        loss: the key of the loss in `seqlab.methods.LOSSES`.
+        judged: whether single answers are right or wrong, so that there is an accuracy.
+    """
+
+    loss: ClassVar[str]
+    judged: ClassVar[bool] = True
+
+    name: str
+
+    @property
+    @abstractmethod
+    def timesteps(self) -> int:
+        """T, the length of every sequence."""
+
+    @property
+    @abstractmethod
+    def features(self) -> int:
+        """F, the width of the input."""
+
+    @property
+    @abstractmethod
+    def outputs(self) -> int:
+        """O, the width of the network's output: values, or classes."""
+
+    @property
+    def forecast_horizon(self) -> int:
+        """How many steps the network runs free on its own outputs after step T; 0 for none."""
+        return 0
+
+    @abstractmethod
+    def loss_steps(self) -> NDArray[np.int64]:
+        """The timesteps (from 0, ascending) at which any sequence has a loss."""
+
+    @abstractmethod
+    def draw(self, rng: np.random.Generator, size: int) -> Batch:
+        """Draw `size` sequences from `rng`."""
+
+    @abstractmethod
+    def rungs(self) -> tuple[Rung, ...]:
+        """The rungs by formula, highest first."""
+
+    @abstractmethod
+    def guesses(self, batch: Batch) -> dict[tuple[str, str], NDArray[np.float64]]:
+        """What each rung's predictor says on `batch`, by (metric, name).
+
+        The arrays have the shape of the network's outputs, [T, B, O] (logits for classes), or for `eval/forecast`
+        [horizon, B, O]; their loss is the rung as measured.
+        """
+
+    def correct(self, outputs: NDArray[Any], targets: NDArray[Any], mask: NDArray[Any]) -> tuple[int, int]:
+        """Count right answers and answers in a window of outputs.
+
+        Args:
+            outputs: [t, B, O], any window of the sequence.
+            targets: the same window of the targets.
+            mask: the same window of the mask.
+
+        Returns:
+            (right, asked).
+        """
+        raise TypeError(f"{self.name} does not judge single answers")
+
+    def batch(self, seed: int, split: Split, step: int, size: int) -> Batch:
+        """Batch number `step` of a split: a pure function of (seed, split, step) and the task's fields.
+
+        Args:
+            seed: the training seed; eval and probe data do not depend on it.
+            split: `train`, `eval` or `probe`.
+            step: which batch, from 0.
+            size: how many sequences.
+        """
+        if split != "train":
+            seed = EVAL_SEED
+        # Philox is counter-based: distinct keys give independent streams without any hashing.
+        key = np.array([seed, _SPLITS[split] << 56 | step], dtype=np.uint64)
+        return self.draw(np.random.Generator(np.random.Philox(key=key)), size)

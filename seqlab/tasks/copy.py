@@ -1,0 +1,96 @@
+"""Copy: hold a few symbols over a delay and give them back.
+
+Hochreiter & Schmidhuber (1997) in the variant of Arjovsky et al. (2016, "urnn"): S symbols, D-1 blanks, a marker, S blanks;
+the answer starts at the step after the marker, and the loss is over all steps.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from seqlab.tasks.base import Batch, Rung, Task
+
+
+class Copy(Task):
+    """One-hot symbols in; blanks until the delay is over, then the symbols out. Length D + 2S."""
+
+    summary: ClassVar[str] = "symbols to hold over a delay and give back"
+    rank: ClassVar[int] = 2
+    loss: ClassVar[str] = "cross_entropy"
+
+    name: Literal["copy"] = "copy"
+    delay: int = Field(
+        20,
+        ge=1,
+        le=100_000,
+        description="from the last symbol to the marker that asks for them",
+        json_schema_extra={"unit": "timesteps"},
+    )
+    symbols: int = Field(10, ge=1, le=1_000, description="how many symbols to hold")
+    alphabet: int = Field(8, ge=2, le=256, description="how many different symbols there are")
+
+    @property
+    def timesteps(self) -> int:
+        """T = D + 2S."""
+        return self.delay + 2 * self.symbols
+
+    @property
+    def features(self) -> int:
+        """One-hot: blank, K symbols, marker."""
+        return self.alphabet + 2
+
+    @property
+    def outputs(self) -> int:
+        """Classes: blank and K symbols."""
+        return self.alphabet + 1
+
+    def loss_steps(self) -> NDArray[np.int64]:
+        """Every step."""
+        return np.arange(self.timesteps)
+
+    def draw(self, rng: np.random.Generator, size: int) -> Batch:
+        """Draw the symbols; everything else is fixed."""
+        count, length = self.symbols, self.timesteps
+        drawn = rng.integers(1, self.alphabet + 1, (count, size))
+        symbols = np.zeros((length, size), np.int64)
+        symbols[:count] = drawn
+        symbols[count + self.delay - 1] = self.alphabet + 1
+        inputs = np.zeros((length * size, self.features), np.float32)
+        inputs[np.arange(length * size), symbols.ravel()] = 1
+        targets = np.zeros((length, size), np.int64)
+        targets[-count:] = drawn
+        mask = np.ones((length, size), np.float32)
+        return Batch(inputs.reshape(length, size, self.features), targets, mask)
+
+    def rungs(self) -> tuple[Rung, ...]:
+        """The entropy of the classes' frequencies; S·ln K / T for blanks, then a uniform guess."""
+        length, count, alphabet = self.timesteps, self.symbols, self.alphabet
+        blank, symbol = (length - count) / length, count / (length * alphabet)
+        constant = -blank * math.log(blank) - alphabet * symbol * math.log(symbol)
+        return (
+            Rung("constant", "class frequencies", constant),
+            Rung("blank", "blank, then guess", count * math.log(alphabet) / length),
+        )
+
+    def guesses(self, batch: Batch) -> dict[tuple[str, str], NDArray[np.float64]]:
+        """Log-probabilities: the classes' frequencies everywhere; blank while it waits, then uniform over symbols."""
+        length, count, alphabet = self.timesteps, self.symbols, self.alphabet
+        shape = (length, batch.inputs.shape[1], self.outputs)
+        constant = np.empty(shape)
+        constant[..., 0] = math.log((length - count) / length)
+        constant[..., 1:] = math.log(count / (length * alphabet))
+        blank = np.full(shape, -np.inf)
+        blank[:-count, :, 0] = 0.0
+        blank[-count:, :, 1:] = -math.log(alphabet)
+        return {("eval/loss", "constant"): constant, ("eval/loss", "blank"): blank}
+
+    def correct(self, outputs: NDArray[Any], targets: NDArray[Any], mask: NDArray[Any]) -> tuple[int, int]:
+        """Only the recalled symbols are judged: blanks are free."""
+        asked = targets > 0
+        right = (outputs.argmax(axis=-1) == targets) & asked
+        return int(right.sum()), int(asked.sum())

@@ -1,0 +1,225 @@
+"""A network: layers of one cell and a readout, as forward and backward passes over windows of a sequence.
+
+Layers and windows are put together here in plain Python, once per window; the kernels do the work. A `Pass` owns every
+buffer that a slice of the batch needs, as long as a window and no longer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqlab.kernels import losses, readout
+from seqlab.spec import Spec
+from seqlab.spec.plan import pass_buffers
+from seqlab.training.parameters import Parameters
+
+INITIAL_STREAM = 1 << 63
+"""Weights are drawn under a key that no batch number can have."""
+
+
+class Network:
+    """What the passes share: the spec's shapes, the compiled kernels and the weights.
+
+    Args:
+        spec: what to build.
+
+    Attributes:
+        parameters: θ, drawn from the spec's seed.
+        dtype: float32 or float64, as the spec says.
+    """
+
+    def __init__(self, spec: Spec) -> None:
+        self.spec = spec
+        self.cell = spec.model
+        self.dtype = np.dtype(spec.training.precision)
+        kernels = import_module(f"seqlab.kernels.{self.cell.cell}")
+        self.forward, self.backward = kernels.forward, kernels.backward
+        self.loss = getattr(losses, spec.task.loss)
+        self.parameters = self.empty()
+        rng = np.random.Generator(
+            np.random.Philox(key=np.array([spec.training.seed, INITIAL_STREAM], dtype=np.uint64))
+        )
+        for layer, views in enumerate(self.parameters.named[:-1]):
+            for name, value in self.cell.initialise(rng, self.inputs_of(layer)).items():
+                views[name][...] = value
+        V, _ = self.parameters.readout
+        V[...] = rng.uniform(-1, 1, V.shape) / np.sqrt(V.shape[0])
+
+    def inputs_of(self, layer: int) -> int:
+        """The width of a layer's input."""
+        return self.spec.task.features if layer == 0 else self.cell.hidden
+
+    def empty(self) -> Parameters:
+        """Zeros in the form of the parameters, for gradients and optimiser slots."""
+        return Parameters(self.spec.parameter_shapes(), self.dtype)
+
+
+@dataclass(frozen=True)
+class _Layer:
+    """The buffers of one layer for a window of m steps: see the kernels for what each holds."""
+
+    carried: tuple[NDArray[Any], ...]
+    record: tuple[NDArray[Any], ...]
+    scratch: tuple[NDArray[Any], ...]
+    dh: tuple[NDArray[Any], ...]
+    carry: tuple[NDArray[Any], ...]
+
+
+@dataclass(frozen=True)
+class _Window:
+    """Every buffer for a window of m steps."""
+
+    layers: tuple[_Layer, ...]
+    y: NDArray[Any]
+    dy: NDArray[Any]
+    scratch: tuple[NDArray[Any], ...]
+    no_dx: NDArray[Any]
+
+
+class Pass:
+    """Forward and backward passes of `batch` sequences through windows of up to `window` timesteps.
+
+    The states after a window are the start of the next until `reset`. Derivatives are handed from a window to the one
+    before only on request.
+
+    Args:
+        network: whose weights are used, as they stand at each call.
+        batch: B, how many sequences.
+        window: the longest window that will be asked for.
+    """
+
+    def __init__(self, network: Network, batch: int, window: int) -> None:
+        self.network = network
+        self.batch = batch
+        shapes = pass_buffers(network.spec, batch, window)
+        self._memory = {key: np.zeros(prod(shape), network.dtype) for key, shape in shapes.items()}
+        self._windows: dict[int, _Window] = {}
+        self._current = self._window(window)
+        self.reset()
+
+    @property
+    def nbytes(self) -> int:
+        """What the buffers take."""
+        return sum(memory.nbytes for memory in self._memory.values())
+
+    def reset(self) -> None:
+        """Start the next window from states of zero."""
+        for layer in self._current.layers:
+            for state in layer.carried:
+                state[-1] = 0
+
+    def states(self) -> list[tuple[NDArray[Any], ...]]:
+        """Copies of the states after the last window, [B, H] each, layer by layer."""
+        return [tuple(state[-1].copy() for state in layer.carried) for layer in self._current.layers]
+
+    def set_states(self, states: Sequence[tuple[NDArray[Any], ...]]) -> None:
+        """Start the next window from these states."""
+        for layer, saved in zip(self._current.layers, states, strict=True):
+            for state, value in zip(layer.carried, saved, strict=True):
+                state[-1] = value
+
+    def forward(self, x: NDArray[Any]) -> NDArray[Any]:
+        """Run a window forward from the states that the last one left.
+
+        Args:
+            x: inputs [m, B, F], C-contiguous, in the network's dtype.
+
+        Returns:
+            The outputs [m, B, O]; a buffer, overwritten by the next call.
+        """
+        network, before = self.network, self._current
+        window = self._current = self._window(len(x))
+        for old, layer in zip(before.layers, window.layers, strict=True):
+            for last, state in zip(old.carried, layer.carried, strict=True):
+                state[0] = last[-1]
+        for layer, parameters in zip(window.layers, network.parameters.layers, strict=True):
+            network.forward(x, parameters, layer.carried, layer.record, layer.scratch, network.cell.variant)
+            x = layer.carried[0][1:]
+        readout.forward(x, network.parameters.readout, window.y)
+        return window.y
+
+    def loss(self, targets: NDArray[Any], mask: NDArray[Any], scale: float) -> float:
+        """The loss of the last forward pass's outputs, and its derivative for `backward`.
+
+        Args:
+            targets: [m, B, O] in the network's dtype, or int64 classes [m, B].
+            mask: [m, B] in the network's dtype.
+            scale: what each unmasked term is multiplied by.
+        """
+        return float(self.network.loss(self._current.y, targets, mask, scale, self._current.dy))
+
+    def backward(self, x: NDArray[Any], gradients: Parameters, *, across: bool = False) -> None:
+        """Run the last window backward from the derivative that `loss` left, adding to `gradients`.
+
+        Args:
+            x: the inputs that `forward` was given.
+            gradients: added to.
+            across: take over the derivative with respect to the states that the last backward pass left at its
+                start, instead of cutting it there. Windows must then be run from the last to the first.
+        """
+        network, window = self.network, self._current
+        top = window.layers[-1]
+        readout.backward(
+            top.carried[0][1:],
+            network.parameters.readout,
+            window.dy,
+            gradients.readout,
+            window.scratch,
+            top.dh[0],
+        )
+        for number in range(len(window.layers) - 1, -1, -1):
+            layer = window.layers[number]
+            if not across:
+                for derivative in layer.carry:
+                    derivative[...] = 0
+            below = window.layers[number - 1] if number else None
+            network.backward(
+                below.carried[0][1:] if below else x,
+                network.parameters.layers[number],
+                layer.carried,
+                layer.record,
+                layer.dh[0],
+                layer.carry,
+                gradients.layers[number],
+                layer.scratch,
+                below.dh[0] if below else window.no_dx,
+                network.cell.variant,
+            )
+
+    def derivatives(self) -> list[NDArray[Any]]:
+        """∂L/∂h_t [m, B, H] of each layer, after `backward`; buffers."""
+        return [layer.dh[0] for layer in self._current.layers]
+
+    def observed(self) -> list[dict[str, NDArray[Any]]]:
+        """Gates and states [m, B, H] of each layer by name, after `forward`; views of buffers."""
+        cell = self.network.cell
+        return [cell.observe(layer.carried, layer.record) for layer in self._current.layers]
+
+    def _window(self, m: int) -> _Window:
+        """The buffers for a window of m steps: views of the memory that windows of every length share."""
+        if m not in self._windows:
+            network = self.network
+            shapes = pass_buffers(network.spec, self.batch, m)
+            views = {key: self._memory[key][: prod(shape)].reshape(shape) for key, shape in shapes.items()}
+
+            def group(layer: int, what: str) -> tuple[NDArray[Any], ...]:
+                return tuple(view for key, view in views.items() if key[:2] == (layer, what))
+
+            self._windows[m] = _Window(
+                layers=tuple(
+                    _Layer(*(group(n, what) for what in ("carried", "record", "scratch", "dh", "carry")))
+                    for n in range(network.cell.layers)
+                ),
+                y=views["y",],
+                dy=views["dy",],
+                scratch=(views["scratch", 0],),
+                no_dx=np.zeros((0, self.batch, network.spec.task.features), network.dtype),
+            )
+        return self._windows[m]

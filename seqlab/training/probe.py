@@ -1,0 +1,143 @@
+"""The probe: a fixed batch through which every frame looks at the network.
+
+It records what the panels show: the outputs, gates and states of its first sequence, the free-running forecast, and for
+every timestep and layer how large the gradient is: under the run's truncation, under full backpropagation, and for the
+last loss alone (credit), where vanishing is seen bare.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqlab.spec.credit import Window, reached, windows
+from seqlab.spec.plan import PROBE_SEQUENCES, longest_window
+from seqlab.training.evaluation import run_free
+from seqlab.training.network import Network, Pass
+from seqlab.training.truncation import Sequences, sweep, sweep_back
+
+
+@dataclass(frozen=True)
+class Look:
+    """What the probe saw at the weights of one moment.
+
+    Attributes:
+        tensors: a frame's arrays by name, float32.
+        metrics: the `probe/…` figures of a row.
+    """
+
+    tensors: dict[str, NDArray[np.float32]]
+    metrics: dict[str, float]
+
+
+class Probe:
+    """Looks at a network through the probe batch.
+
+    Args:
+        network: what to look at.
+    """
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+        spec = network.spec
+        task = spec.task
+        self.batch = task.batch(0, "probe", 0, PROBE_SEQUENCES)
+        self._sequences = Sequences.of(network, self.batch)
+        self._windows = windows(task.timesteps, spec.training.truncation)
+        self._pass = Pass(network, PROBE_SEQUENCES, longest_window(spec))
+        self._unused = network.empty()
+        self._scale = spec.loss.scale(float(self.batch.mask.sum()), task.outputs)
+        last = _last_losses(self.batch.mask)
+        self._last = Sequences(self._sequences.inputs, self._sequences.targets, last.astype(network.dtype))
+        self._last_scale = spec.loss.scale(float(last.sum()), task.outputs)
+        self._single_loss = bool((last == self.batch.mask).all())
+        steps = np.flatnonzero(self.batch.mask.any(axis=1))
+        self._last_step = int(steps[-1])
+        self._reaches_first = bool(reached(task.timesteps, spec.training.truncation, steps)[0])
+
+    def tensors(self) -> dict[str, NDArray[Any]]:
+        """The batch itself, as the run folder keeps it."""
+        batch = self.batch
+        kept = {"inputs": batch.inputs, "targets": batch.targets, "mask": batch.mask}
+        return kept if batch.future is None else {**kept, "future": batch.future}
+
+    def look(self) -> Look:
+        """Run the probe at the present weights."""
+        task, work = self._network.spec.task, self._pass
+        tensors = self._seen()
+        if self.batch.future is not None:
+            forecast = run_free(work, self._final_output, task.forecast_horizon)
+            tensors["forecast"] = forecast[:, 0].astype(np.float32)
+        truncated = self._gradients(self._sequences, self._scale, full=False)
+        cut = len(self._windows) > 1
+        full = self._gradients(self._sequences, self._scale, full=True) if cut else truncated
+        credit = full if self._single_loss else self._gradients(self._last, self._last_scale, full=True)
+        for layer, norms in enumerate(zip(truncated, full, credit, strict=True)):
+            for name, values in zip(("gradient", "gradient_full", "credit"), norms, strict=True):
+                tensors[f"layer{layer}/{name}"] = values.astype(np.float32)
+        return Look(tensors, self._metrics(truncated, credit))
+
+    def _seen(self) -> dict[str, NDArray[np.float32]]:
+        """Outputs, gates and states of the first sequence."""
+        work, task = self._pass, self._network.spec.task
+        length = task.timesteps
+        tensors = {"outputs": np.empty((length, task.outputs), np.float32)}
+        work.reset()
+        for window in self._windows:
+            cut = slice(window.start, window.stop)
+            outputs = work.forward(self._sequences.inputs[cut])
+            tensors["outputs"][cut] = outputs[:, 0]
+            for layer, named in enumerate(work.observed()):
+                for name, values in named.items():
+                    key = f"layer{layer}/state/{name}"
+                    if key not in tensors:
+                        tensors[key] = np.empty((length, values.shape[2]), np.float32)
+                    tensors[key][cut] = values[:, 0]
+            self._final_output = outputs[-1:]
+        return tensors
+
+    def _gradients(self, sequences: Sequences, scale: float, *, full: bool) -> list[NDArray[np.float64]]:
+        """‖∂L/∂h_t‖ [T] of each layer: the Frobenius norm over batch and units."""
+        norms = [np.zeros(self._network.spec.task.timesteps) for _ in range(self._network.cell.layers)]
+
+        def keep(window: Window, work: Pass) -> None:
+            for values, derivative in zip(norms, work.derivatives(), strict=True):
+                rows = derivative.reshape(len(derivative), -1).astype(np.float64)
+                values[window.start : window.stop] = np.sqrt(np.einsum("ti,ti->t", rows, rows))
+
+        self._unused.flat[:] = 0
+        if full:
+            sweep_back(self._pass, sequences, self._windows, scale, self._unused, keep)
+        else:
+            self._pass.reset()
+            sweep(self._pass, sequences, self._windows, scale, self._unused, keep)
+        return norms
+
+    def _metrics(
+        self, gradients: list[NDArray[np.float64]], credits: list[NDArray[np.float64]]
+    ) -> dict[str, float]:
+        """First and last of the top layer; beyond a wall there is no first gradient to speak of."""
+        gradient, credit = gradients[-1], credits[-1]
+        last = float(gradient[self._last_step])
+        metrics = {"probe/gradient_last": last}
+        if self._reaches_first:
+            metrics["probe/gradient_first"] = float(gradient[0])
+            metrics["probe/gradient_ratio"] = _ratio(float(gradient[0]), last)
+        metrics["probe/credit_ratio"] = _ratio(float(credit[0]), float(credit[self._last_step]))
+        return metrics
+
+
+def _ratio(first: float, last: float) -> float:
+    return first / last if last else float("nan")
+
+
+def _last_losses(mask: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The mask of each sequence's last unmasked step alone."""
+    kept = np.zeros_like(mask)
+    columns = np.flatnonzero(mask.any(axis=0))
+    rows = len(mask) - 1 - np.argmax(mask[::-1] > 0, axis=0)
+    kept[rows[columns], columns] = 1
+    return kept

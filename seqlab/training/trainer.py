@@ -1,0 +1,243 @@
+"""The trainer: one step after another, as `seqlab.spec` defines them, and the evaluations between.
+
+Step n (from 1) draws batch n, takes its loss and gradient at θ of step n-1, and updates to θ of step n. Nothing here looks at
+a clock, a file or the number of threads: the same spec gives the same bits.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqlab.kernels import optimizers
+from seqlab.methods import Clip, Optimizer
+from seqlab.methods.clipping import NormClip, ValueClip
+from seqlab.spec import Spec
+from seqlab.spec.credit import Window, windows
+from seqlab.spec.plan import longest_window, slices
+from seqlab.training.evaluation import Evaluation, Evaluator
+from seqlab.training.network import Network, Pass
+from seqlab.training.parameters import Parameters
+from seqlab.training.probe import Probe
+from seqlab.training.truncation import Sequences, sweep
+
+MODEL, OPTIMIZER = "model.", "optimizer."
+"""Prefixes of tensors in a checkpoint."""
+
+Result = TypeVar("Result")
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one step measured, at the weights before its update.
+
+    Attributes:
+        step: its number, from 1.
+        loss: the mean loss of its batch.
+        grad_norm: ‖g‖ before clipping; the largest of the windows' where each makes an update.
+        clipped: whether clipping changed the gradient.
+        diverged: in words what was not finite, if anything; then there was no update.
+    """
+
+    step: int
+    loss: float
+    grad_norm: float
+    clipped: bool
+    diverged: str = ""
+
+
+class Trainer:
+    """A network in training.
+
+    Args:
+        spec: what to train.
+        threads: how many threads work on the slices of a batch; changes no bit of any result.
+
+    Attributes:
+        network: the network; its parameters change in place.
+        step: steps made so far.
+        optimizer: the optimiser in force; replace it to change the learning rate.
+    """
+
+    def __init__(self, spec: Spec, threads: int = 1) -> None:
+        self.spec = spec
+        self.step = 0
+        self.network = Network(spec)
+        self.optimizer: Optimizer = spec.training.optimizer
+        self._update = getattr(optimizers, self.optimizer.name)
+        self._slots = {name: self.network.empty() for name in self.optimizer.slots}
+        self._updates = 0
+        self._slices = slices(spec)
+        window = longest_window(spec)
+        self._passes = [Pass(self.network, stop - start, window) for start, stop in self._slices]
+        self._gradients = [self.network.empty() for _ in self._slices]
+        self._windows = windows(spec.task.timesteps, spec.training.truncation)
+        threads = min(threads, len(self._slices))
+        self._pool = ThreadPoolExecutor(threads, "slice") if threads > 1 else None
+        self.evaluator = Evaluator(self.network, self._map)
+        self.probe = Probe(self.network)
+
+    @property
+    def sequences(self) -> int:
+        """How many sequences were trained on so far."""
+        return self.step * self.spec.training.batch_size
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of a training step but for the batch: weights, gradients, slots and the buffers of the passes."""
+        vectors = [self.network.parameters, *self._slots.values(), *self._gradients]
+        return sum(vector.flat.nbytes for vector in vectors) + sum(work.nbytes for work in self._passes)
+
+    def advance(self) -> Step:
+        """Make one step.
+
+        A loss or gradient that is not finite makes no update: the weights and the optimiser stay those before this
+        step, and the step is not counted.
+        """
+        spec = self.spec
+        training = spec.training
+        batch = spec.task.batch(training.seed, "train", self.step + 1, training.batch_size)
+        parts = [Sequences.of(self.network, batch, start, stop) for start, stop in self._slices]
+        for work in self._passes:
+            work.reset()
+        if training.update == "window" and len(self._windows) > 1:
+            result = self._update_each_window(batch.mask, parts)
+        else:
+            scale = spec.loss.scale(float(batch.mask.sum()), spec.task.outputs)
+            loss = self._backpropagate(parts, self._windows, scale)
+            result = self._apply(loss)
+        if not result.diverged:
+            self.step += 1
+        return result
+
+    def evaluate(self) -> Evaluation:
+        """Evaluate on the held-out split at the present weights."""
+        return self.evaluator.evaluate()
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """θ and the optimiser's state, as copies under PyTorch's names: what a checkpoint holds."""
+        cell = self.network.cell
+        tensors = {MODEL + name: value for name, value in self.network.parameters.to_torch(cell).items()}
+        for slot, values in self._slots.items():
+            tensors.update({f"{OPTIMIZER}{slot}.{name}": value for name, value in values.to_torch(cell).items()})
+        tensors[f"{OPTIMIZER}updates"] = np.array([self._updates], np.int64)
+        return tensors
+
+    def restore(self, step: int, tensors: Mapping[str, NDArray[Any]]) -> None:
+        """Go on from what `state` returned after `step` steps.
+
+        Raises:
+            KeyError: a tensor is missing.
+            ValueError: a tensor does not fit the spec.
+        """
+        cell = self.network.cell
+        self.network.parameters.load_torch(cell, tensors, MODEL)
+        for slot, values in self._slots.items():
+            values.load_torch(cell, tensors, f"{OPTIMIZER}{slot}.")
+        self._updates = int(tensors[f"{OPTIMIZER}updates"][0])
+        self.step = step
+
+    def set_learning_rate(self, lr: float) -> None:
+        """Use another learning rate from the next update on."""
+        self.optimizer = self.optimizer.model_copy(update={"lr": lr})
+
+    def close(self) -> None:
+        """Let the threads go."""
+        if self._pool is not None:
+            self._pool.shutdown()
+
+    def _update_each_window(self, mask: NDArray[np.float32], parts: list[Sequences]) -> Step:
+        """One update after each window that has a loss, scaled by the window's own count."""
+        task, loss = self.spec.task, self.spec.loss
+        before = self._snapshot()
+        total = norm = 0.0
+        clipped = False
+        for window in self._windows:
+            count = float(mask[window.start : window.stop].sum())
+            scale = loss.scale(count, task.outputs)
+            value = self._backpropagate(parts, [window], scale)
+            if not count:
+                continue
+            result = self._apply(value)
+            if result.diverged:
+                self._restore_snapshot(before)
+                return result
+            total += value * count
+            norm, clipped = max(norm, result.grad_norm), clipped or result.clipped
+        return Step(self.step + 1, total / float(mask.sum()), norm, clipped)
+
+    def _backpropagate(self, parts: list[Sequences], over: Iterable[Window], scale: float) -> float:
+        """Loss and gradient of some windows; the gradient is left in `self._gradients[0]`."""
+        over = tuple(over)
+
+        def one(number: int) -> float:
+            self._gradients[number].flat[:] = 0
+            return sweep(self._passes[number], parts[number], over, scale, self._gradients[number])
+
+        losses = self._map(one, range(len(parts)))
+        # In the order of the slices, whatever the order in which threads finished.
+        for other in self._gradients[1:]:
+            self._gradients[0].flat += other.flat
+        return sum(losses)
+
+    def _apply(self, loss: float) -> Step:
+        gradient = self._gradients[0].flat
+        norm = float(optimizers.norm(gradient))
+        step = self.step + 1
+        for what, value in (("loss", loss), ("gradient", norm)):
+            if not math.isfinite(value):
+                return Step(step, loss, norm, clipped=False, diverged=f"the {what} is not finite")
+        clipped = clip_gradient(self.spec.training.clip, gradient, norm)
+        self._updates += 1
+        self._update(
+            self.network.parameters.flat,
+            gradient,
+            tuple(slot.flat for slot in self._slots.values()),
+            self._updates,
+            np.array(self.optimizer.hyperparameters()),
+        )
+        return Step(step, loss, norm, clipped)
+
+    def _snapshot(self) -> list[NDArray[Any]]:
+        return [vector.flat.copy() for vector in self._vectors()] + [np.array(self._updates)]
+
+    def _restore_snapshot(self, saved: list[NDArray[Any]]) -> None:
+        for vector, value in zip(self._vectors(), saved[:-1], strict=True):
+            vector.flat[:] = value
+        self._updates = int(saved[-1])
+
+    def _vectors(self) -> list[Parameters]:
+        return [self.network.parameters, *self._slots.values()]
+
+    def _map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
+        """Apply to all items, on the threads if there are any; results in the items' order."""
+        if self._pool is None:
+            return [function(item) for item in items]
+        return list(self._pool.map(function, items))
+
+
+def clip_gradient(clip: Clip, gradient: NDArray[Any], norm: float) -> bool:
+    """Clip in place.
+
+    Args:
+        clip: how.
+        gradient: every number of it, flat.
+        norm: its norm.
+
+    Returns:
+        Whether it was changed.
+    """
+    if isinstance(clip, NormClip) and norm > clip.limit:
+        optimizers.scale(gradient, clip.limit / norm)
+        return True
+    if isinstance(clip, ValueClip) and float(np.abs(gradient).max()) > clip.limit:
+        optimizers.clamp(gradient, clip.limit)
+        return True
+    return False

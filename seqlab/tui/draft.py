@@ -1,0 +1,316 @@
+"""The experiment on the form, before it is a spec.
+
+A draft holds only what was set, as nested dictionaries like those of a TOML file, so that everything else follows its
+default (`log_every` follows `steps`). What can be set is read from the registries: `groups` describes every field of the
+chosen task, cell, optimiser and clipping, and a new one of these needs nothing here. Knows nothing of the screen.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from seqlab.cells import CELLS
+from seqlab.choices import Choice, FieldDescription, describe
+from seqlab.methods import CLIPS, OPTIMIZERS
+from seqlab.spec.files import SpecError, apply_overrides, read_spec, validate
+from seqlab.spec.presets import presets
+from seqlab.spec.schema import Claim, Spec, Training
+from seqlab.tasks import TASKS
+from seqlab.tui.wording import label_of, shown
+
+Path = tuple[str, ...]
+
+TASK, CELL = ("task", "name"), ("model", "cell")
+OPTIMIZER, CLIP = ("training", "optimizer", "name"), ("training", "clip", "kind")
+TRUNCATION = ("training", "truncation")
+
+_PICKED: dict[Path, Mapping[str, type[Choice]]] = {
+    TASK: TASKS,
+    CELL: CELLS,
+    OPTIMIZER: OPTIMIZERS,
+    CLIP: CLIPS,
+}
+_WORDS = ("title", "about", "expect")
+"""What a preset says of itself: true only as long as nothing is changed."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A field on the form.
+
+    Attributes:
+        path: where it stands in the spec.
+        label: how the form names it.
+        kind: as in `FieldDescription`.
+        options: (value, one line about it) of every allowed value; empty for what is typed.
+        hint: unit and bounds.
+        help: one line.
+    """
+
+    path: Path
+    label: str
+    kind: str
+    options: tuple[tuple[str, str], ...] = ()
+    hint: str = ""
+    help: str = ""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Fields that stand together.
+
+    Attributes:
+        title: its heading.
+        entries: its fields, in order.
+        folded: whether only one line of it shows at first.
+    """
+
+    title: str
+    entries: tuple[Entry, ...]
+    folded: bool = True
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A preset as the list shows it. `data` is empty, and `title` says why, if its file cannot be read."""
+
+    name: str
+    title: str
+    about: str = ""
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What validation says of a draft: a spec, or problems by the field that they belong to; () is the whole."""
+
+    spec: Spec | None
+    problems: Mapping[Path, str]
+
+
+class Draft:
+    """What is set on the form.
+
+    Attributes:
+        data: what was set, as nested dictionaries.
+        preset: the preset that it started from, if any.
+    """
+
+    def __init__(self) -> None:
+        self.data: dict[str, Any] = {"task": {"name": next(iter(TASKS))}, "model": {"cell": next(iter(CELLS))}}
+        self.preset: Preset | None = None
+        self._origin: Spec | None = None
+        self._last: Spec | None = None
+
+    def load(self, preset: Preset) -> None:
+        """Start over from a preset."""
+        self.data = {name: _copied(value) for name, value in preset.data.items() if name not in _WORDS}
+        self.preset, self._last = preset, None
+        try:
+            self._origin = validate(preset.data)
+        except SpecError:
+            self._origin = None
+
+    def override(self, overrides: Iterable[str]) -> None:
+        """Apply `a.b=value` texts.
+
+        Raises:
+            SpecError: one of them cannot be read.
+        """
+        self.data, _ = apply_overrides(self.data, overrides)
+
+    def set(self, path: Path, text: str) -> None:
+        """Set a field to what was typed or picked; an empty text goes back to the default.
+
+        Picking another task, cell, optimiser or clipping keeps those fields that mean the same there.
+        """
+        entry = next((entry for entry in self.entries() if entry.path == path), None)
+        if entry is None:
+            raise KeyError(path)
+        if path in _PICKED:
+            self._pick(path, text)
+            return
+        table = self._table(path)
+        if text:
+            table[path[-1]] = _parsed(entry.kind, text)
+        else:
+            table.pop(path[-1], None)
+
+    def text(self, path: Path) -> str:
+        """What was set, as it would be typed; empty if nothing was."""
+        if path in _PICKED:
+            return self.picked(path)
+        value = self._find(path)
+        return "" if value is None else shown(value, plain=True)
+
+    def default(self, path: Path) -> str:
+        """What a field is as long as nothing is set, as it would be typed; empty if that is not known yet."""
+        value: Any = self._last
+        for part in path:
+            value = getattr(value, part, None)
+        if value is None:
+            defaults = {about.name: about.default for about in self._descriptions(path[:-1])}
+            value = defaults.get(path[-1])
+        return "" if value is None else shown(value, plain=True)
+
+    def picked(self, path: Path) -> str:
+        """The chosen task, cell, optimiser or clipping; the default if what is set is none of them."""
+        value = self._find(path)
+        registry = _PICKED[path]
+        return value if value in registry else Training.defaults.get(path[1], ("", next(iter(registry))))[1]
+
+    def entries(self) -> tuple[Entry, ...]:
+        """Every field of the form, in order."""
+        return tuple(entry for group in self.groups() for entry in group.entries)
+
+    def groups(self) -> tuple[Group, ...]:
+        """Every field of the spec as now chosen, but for its claims: each once."""
+        cell_first, *cell_rest = self._fields(CELL[:-1])
+        training = self._fields(("training",))
+        return (
+            Group("Task", (self._choice("Task", TASK), *self._fields(TASK[:-1])), folded=False),
+            Group("Cell", (self._choice("Cell", CELL), cell_first), folded=False),
+            Group("Truncation", tuple(e for e in training if e.path == TRUNCATION), folded=False),
+            Group("Optimiser", (self._choice("name", OPTIMIZER), *self._fields(OPTIMIZER[:-1]))),
+            Group("Training", tuple(e for e in training if e.path != TRUNCATION)),
+            Group("Model", tuple(cell_rest)),
+            Group("Clipping", (self._choice("kind", CLIP), *self._fields(CLIP[:-1]))),
+            Group("Title", self._fields(())),
+        )
+
+    def check(self) -> Checked:
+        """Validate what is set. A preset's title, text and claims go along as long as it is unchanged."""
+        try:
+            spec = validate(self.data)
+            if self.preset is not None and self.unchanged(spec):
+                words = {name: self.preset.data[name] for name in _WORDS if name in self.preset.data}
+                spec = validate({**words, **self.data})
+        except SpecError as error:
+            problems: dict[Path, str] = {}
+            paths = {entry.path for entry in self.entries()}
+            for problem in error.problems:
+                owner, words = _owned(tuple(map(str, problem.path)), problem.message, paths)
+                problems.setdefault(owner, words)
+            return Checked(None, problems)
+        self._last = spec
+        return Checked(spec, {})
+
+    def unchanged(self, spec: Spec) -> bool:
+        """Whether `spec` is still the preset's, whatever its seed and words."""
+        return self._origin is not None and _essence(spec) == _essence(self._origin)
+
+    def claims(self) -> tuple[Claim, ...]:
+        """What the preset claims."""
+        return () if self._origin is None else self._origin.expect
+
+    def _pick(self, path: Path, key: str) -> None:
+        old = {about.name: about for about in describe(_PICKED[path][self.picked(path)])}
+        new = {about.name: about for about in describe(_PICKED[path][key])}
+        table = self._table(path)
+        for name in list(table):
+            if new.get(name) is None or new[name] != old.get(name):
+                del table[name]
+        table[path[-1]] = key
+
+    def _table(self, path: Path) -> dict[str, Any]:
+        table = self.data
+        for part in path[:-1]:
+            if not isinstance(table.get(part), dict):
+                table[part] = {}
+            table = table[part]
+        return table
+
+    def _find(self, path: Path) -> Any:
+        value: Any = self.data
+        for part in path:
+            value = value.get(part) if isinstance(value, dict) else None
+        return value
+
+    def _descriptions(self, table: Path) -> tuple[FieldDescription, ...]:
+        for path, registry in _PICKED.items():
+            if path[:-1] == table:
+                return describe(registry[self.picked(path)])
+        return describe(Training if table == ("training",) else Spec)
+
+    def _fields(self, table: Path) -> tuple[Entry, ...]:
+        return tuple(
+            _entry((*table, about.name), about) for about in self._descriptions(table) if len(about.choices) != 1
+        )
+
+    def _choice(self, label: str, path: Path) -> Entry:
+        registry = _PICKED[path]
+        options = tuple((key, choice.summary) for key, choice in registry.items())
+        return Entry(path, label, "choice", options, help=registry[self.picked(path)].summary)
+
+
+def load_presets() -> tuple[Preset, ...]:
+    """Every preset by name; one whose file is broken says so in its title."""
+    found = []
+    for name, file in presets().items():
+        try:
+            data, _, _ = read_spec(file)
+        except SpecError as error:
+            found.append(Preset(name, error.problems[0].message))
+            continue
+        title, about = str(data.get("title", "")), str(data.get("about", ""))
+        found.append(Preset(name, title, about, data))
+    return tuple(found)
+
+
+def summary_of(draft: Draft, group: Group) -> tuple[str, ...]:
+    """A group in words, a field each, in order: `("adam", "lr 0.005", …)`."""
+    words = []
+    for entry in group.entries:
+        value = draft.text(entry.path) or draft.default(entry.path)
+        value = shown(_number(value)) if entry.kind in ("integer", "number") else value
+        if value:
+            words.append(value if entry.path in _PICKED or entry.kind == "text" else f"{entry.label} {value}")
+    return tuple(" ".join(word.split()) for word in words)
+
+
+def _entry(path: Path, about: FieldDescription) -> Entry:
+    hint = ", ".join(part for part in (about.unit, "" if about.choices else about.bounds) if part)
+    choices = ("true", "false") if about.kind == "boolean" else about.choices
+    return Entry(path, label_of(about.name), about.kind, tuple((value, "") for value in choices), hint, about.help)
+
+
+def _parsed(kind: str, text: str) -> Any:
+    """What a typed text means; the text itself where it means nothing, so that validation can say so."""
+    text = text.strip()
+    if kind in ("integer", "number"):
+        return _number(text)
+    if kind == "pair":
+        return [_number(part) for part in text.replace(",", " ").split()]
+    return text == "true" if kind == "boolean" else text
+
+
+def _number(text: str) -> int | float | str:
+    """Whole numbers become integers, `1e4` too, which float fields take as well."""
+    with contextlib.suppress(ValueError):
+        return int(text)
+    with contextlib.suppress(ValueError):
+        value = float(text)
+        return int(value) if value.is_integer() and abs(value) < 2**53 else value
+    return text
+
+
+def _owned(path: Path, message: str, known: set[Path]) -> tuple[Path, str]:
+    """The field that a problem belongs to (its path, the start of it, or what its first word names) and the words."""
+    for length in range(len(path), 0, -1):
+        if path[:length] in known:
+            return path[:length], message
+    name, _, rest = message.partition(": ")
+    if (*path, name) in known:
+        return (*path, name), rest
+    return (), ": ".join(part for part in (".".join(path), message) if part)
+
+
+def _essence(spec: Spec) -> tuple[Any, ...]:
+    return spec.task, spec.model, spec.training.model_copy(update={"seed": 0})
+
+
+def _copied(value: Any) -> Any:
+    return {name: _copied(inner) for name, inner in value.items()} if isinstance(value, Mapping) else value

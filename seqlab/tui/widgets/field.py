@@ -1,0 +1,182 @@
+"""One field of a form: its name, where it is set, unit and bounds beside it, and what is wrong with it underneath."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from textual import events, on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.message import Message
+from textual.widget import Widget
+from textual.widgets import Input, Select, Static
+
+from seqlab.tui.draft import Draft, Entry, Path
+
+EDITOR_WIDTH = 14
+"""Cells of a picker or a number; the stylesheet has the same."""
+_NUMERIC = frozenset("0123456789.-+eE")
+_NOT_A_FIELDS = ("enter", "ctrl+c,super+c")
+"""Keys of an Input that belong to the screen: start, and leaving."""
+
+
+def _editing_keys() -> list[BindingType]:
+    return [key for key in Input.BINDINGS if isinstance(key, Binding) and key.key not in _NOT_A_FIELDS]
+
+
+class NumberInput(Input, inherit_bindings=False):
+    """Takes the characters of numbers and leaves every other key to the screen."""
+
+    BINDINGS: ClassVar[list[BindingType]] = _editing_keys()
+
+    def __init__(self, value: str, placeholder: str, also: str = "") -> None:
+        super().__init__(value, placeholder, max_length=40, compact=True, classes="stop")
+        self._taken = _NUMERIC | set(also)
+        self.cursor_blink = False
+
+    def check_consume_key(self, key: str, character: str | None) -> bool:
+        """Only what a number is written with is text."""
+        return character is not None and character in self._taken
+
+    async def _on_key(self, event: events.Key) -> None:
+        if event.is_printable and event.character not in self._taken:
+            event.prevent_default()
+
+
+class TextInput(Input, inherit_bindings=False):
+    """A line of text, in which letters are letters; escape leaves it."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *_editing_keys(),
+        Binding("escape", "leave", "leave", id="field.leave", tooltip="Leave the text, so that letters are keys again"),
+    ]
+
+    class Left(Message):
+        """The person is done with the text."""
+
+    def __init__(self, value: str, placeholder: str) -> None:
+        super().__init__(value, placeholder, compact=True, classes="stop")
+        self.cursor_blink = False
+
+    def action_leave(self) -> None:
+        """Leave the text."""
+        self.post_message(self.Left())
+
+
+class Picker(Select[str], inherit_bindings=False):
+    """One of a few: space opens the list, left and right go through it."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("space", "show_overlay", "open", id="field.open", tooltip="Open the list of choices"),
+        Binding("left", "turn(-1)", "previous choice", show=False, id="field.previous"),
+        Binding("right", "turn(1)", "next choice", show=False, id="field.next"),
+    ]
+
+    def __init__(self, options: tuple[tuple[str, str], ...], value: str) -> None:
+        self._keys = [key for key, _ in options]
+        # The closed picker is as wide as a key: what is said of it shows in the open list alone.
+        width = max(EDITOR_WIDTH, *(len(key) + 2 for key in self._keys))
+        prompts = [(f"{key:<{width}}{about}".rstrip(), key) for key, about in options]
+        super().__init__(prompts, allow_blank=False, value=value, type_to_search=False, compact=True, classes="stop")
+        self.set_class(any(about for _, about in options), "-explained")
+
+    def action_turn(self, by: int) -> None:
+        """Go to the next choice, or the one before."""
+        if self.value in self._keys:
+            self.value = self._keys[(self._keys.index(str(self.value)) + by) % len(self._keys)]
+
+
+class Field(Widget):
+    """A row of the form. It shows what the draft says and reports what is typed."""
+
+    @dataclass
+    class Edited(Message):
+        """A field was set by hand."""
+
+        path: Path
+        text: str
+
+    def __init__(self, entry: Entry, draft: Draft) -> None:
+        super().__init__()
+        self.entry = entry
+        self._draft = draft
+        self._problem = ""
+        self.set_class(entry.kind == "text", "-text")
+        self.set_class(entry.label[:1].islower(), "-inner")
+
+    def compose(self) -> ComposeResult:
+        """Label, editor, hint, problem."""
+        yield Static(self.entry.label, classes="label", markup=False)
+        yield self._editor()
+        yield Static(self._hint(), classes="hint")
+        yield Static("", classes="problem", markup=False)
+
+    def show(self, entry: Entry, problem: str) -> None:
+        """Follow the draft: text, default, hint and problem."""
+        self.entry = entry
+        if not self.is_mounted:
+            return
+        editor = self.query_one(".stop")
+        text, default = self._draft.text(entry.path), self._draft.default(entry.path)
+        if isinstance(editor, Input):
+            if editor.placeholder != default:
+                editor.placeholder = default
+            if not problem and editor.value != text and not (editor.has_focus and self._means(editor.value, text)):
+                with self.prevent(Input.Changed):
+                    editor.value = text
+        elif isinstance(editor, Picker) and editor.value != (text or default):
+            with self.prevent(Select.Changed):
+                editor.value = text or default
+        self.query_one(".hint", Static).update(self._hint())
+        if problem != self._problem:
+            self._problem = problem
+            self.query_one(".problem", Static).update(problem)
+            self.set_class(bool(problem), "-wrong")
+
+    @property
+    def help(self) -> str:
+        """One line about the field, for when it has the focus."""
+        return self.entry.help
+
+    @on(Input.Changed)
+    def _typed(self, event: Input.Changed) -> None:
+        event.stop()
+        if event.value != self._draft.text(self.entry.path):
+            self.post_message(self.Edited(self.entry.path, event.value))
+
+    @on(Select.Changed)
+    def _picked(self, event: Select.Changed) -> None:
+        event.stop()
+        path = self.entry.path
+        if event.value != (self._draft.text(path) or self._draft.default(path)):
+            self.post_message(self.Edited(path, str(event.value)))
+
+    def _editor(self) -> Widget:
+        entry = self.entry
+        text, default = self._draft.text(entry.path), self._draft.default(entry.path)
+        if entry.options:
+            return Picker(entry.options, text or default)
+        if entry.kind == "text":
+            return TextInput(text, default or entry.help)
+        return NumberInput(text, default, also=", " if entry.kind == "pair" else "")
+
+    def _hint(self) -> Content:
+        entry = self.entry
+        if entry.kind == "choice" or not entry.hint:
+            return Content(entry.help)
+        return Content(f"{entry.hint} · {entry.help}") if self._roomy else Content(entry.hint)
+
+    @property
+    def _roomy(self) -> bool:
+        entry = self.entry
+        return self.size.width >= 2 * EDITOR_WIDTH + len(entry.hint) + len(entry.help) + 8
+
+    def _on_resize(self, event: events.Resize) -> None:
+        if self.is_mounted:
+            self.query_one(".hint", Static).update(self._hint())
+
+    def _means(self, typed: str, text: str) -> bool:
+        """Whether what is being typed is another way to write what is set: `1e4`, `100.` or `007`."""
+        return bool(typed.strip()) and bool(text) and self._draft.reads(self.entry.path, typed)

@@ -1,0 +1,377 @@
+"""A heatmap of units against time: time runs along x, units run down.
+
+A cell shows one value as the colour behind it; where there are more units than rows, and levels are flat colours,
+two units share a cell as the halves of ▀. If there are still more units or timesteps than places, a place shows the
+value of its share that is farthest from the middle of the scale (around 0: the one of largest magnitude), so that
+saturation never averages out; `Heatmap.cover` says how many units and timesteps a place stands for.
+
+Values beyond the scale stand on its end colour with ▲ or ▼ over them; NaN is hatched.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from rich.style import Style
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.message import Message
+from textual.style import Style as ContentStyle
+
+from seqlab.tui.palette import Palette, RampKind
+from seqlab.tui.widgets.axes import number
+from seqlab.tui.widgets.canvas import Canvas, CanvasWidget
+from seqlab.tui.widgets.raster import bins, cell_of, extremes
+
+
+@dataclass(frozen=True)
+class Scale:
+    """What the ends of a ramp stand for. A diverging one is symmetric around its neutral middle.
+
+    Raises:
+        ValueError: low is not below high, or either is not finite.
+    """
+
+    low: float
+    high: float
+    kind: RampKind = "sequential"
+
+    def __post_init__(self) -> None:
+        if not (np.isfinite(self.low) and np.isfinite(self.high) and self.low < self.high):
+            raise ValueError(f"scale from {self.low} to {self.high}: low must be below high, both finite")
+
+    @property
+    def middle(self) -> float:
+        """The value in the middle of the ramp."""
+        return self.low / 2 + self.high / 2
+
+
+class Cover(NamedTuple):
+    """The most units and timesteps that one place of a heatmap stands for."""
+
+    units: int
+    timesteps: int
+
+
+def quantise(values: ArrayLike, scale: Scale, levels: int) -> NDArray[np.int64]:
+    """Level numbers 0 … levels-1 of equal width; `levels` below the scale, levels+1 above it, levels+2 for NaN."""
+    value = np.asarray(values, np.float64)
+    with np.errstate(all="ignore"):
+        share = (value / 2 - scale.low / 2) / (scale.high / 2 - scale.low / 2)
+        level = np.clip(np.nan_to_num(share * levels), 0, levels - 1).astype(np.int64)
+    level[value < scale.low] = levels
+    level[value > scale.high] = levels + 1
+    level[np.isnan(value)] = levels + 2
+    return level
+
+
+def colour_bar(scale: Scale, palette: Palette, width: int) -> Content:
+    """A legend of at most `width` cells: the ramp between its numbers, `0 ▁▂▃ 1`; just `0 – 1` where it is narrow."""
+    low, high = number(scale.low), number(scale.high)
+    shades = palette.ramp(scale.kind)
+    room = min(width - len(low) - len(high) - 2, len(shades))
+    if room < 3:
+        return Content(f"{low} – {high}"[: max(0, width)])
+    parts = [Content(f"{low} ")]
+    for index in bins(len(shades), room):
+        shade = shades[index]
+        parts.append(Content.styled(shade.glyph, ContentStyle.from_rich_style(shade.style)))
+    return Content("").join([*parts, Content(f" {high}")])
+
+
+@dataclass(frozen=True)
+class _Grid:
+    """How [units, time] values lie on `rows` × `columns` cells.
+
+    Attributes:
+        half: whether a row holds two places, one above the other.
+        places: places down that differ; units if there is room for all.
+        height: how many places down a unit takes.
+    """
+
+    units: int
+    timesteps: int
+    rows: int
+    columns: int
+    half: bool
+
+    @property
+    def slots(self) -> int:
+        return self.rows * (2 if self.half else 1)
+
+    @property
+    def places(self) -> int:
+        return min(self.units, self.slots)
+
+    @property
+    def height(self) -> int:
+        return max(1, self.slots // self.units)
+
+    def spot(self, unit: int, time: int) -> tuple[int, int]:
+        """The middle of the block of places (down, across) that shows a value."""
+        down = unit * self.height + self.height // 2 if self.units <= self.slots else cell_of(unit, self.units, self.slots)
+        across = cell_of(time, self.timesteps, self.columns)
+        if self.timesteps < self.columns:
+            following = cell_of(time + 1, self.timesteps, self.columns) if time + 1 < self.timesteps else self.columns
+            across = (across + following - 1) // 2
+        return down, across
+
+    def share(self, down: int, across: int) -> tuple[slice, slice] | None:
+        """The units and timesteps behind a place, None outside."""
+        place = down // self.height
+        if not (0 <= place < self.places and 0 <= across < self.columns):
+            return None
+        return _share(place, self.units, self.places), _share(across, self.timesteps, self.columns)
+
+
+def _share(cell: int, count: int, cells: int) -> slice:
+    start = cell * count // cells
+    return slice(start, max(start + 1, (cell + 1) * count // cells))
+
+
+class Heatmap(CanvasWidget, can_focus=True):
+    """Values [units, time] as colours, with a cursor when it has the focus.
+
+    Arrow keys move the cursor by a place (to the very value which that place shows), with shift by one unit or
+    timestep; a click sets it.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("left", "move(0,-1)", "time", id="heatmap.left", show=False, tooltip="cursor to an earlier timestep"),
+        Binding("right", "move(0,1)", "time", id="heatmap.right", show=False, tooltip="cursor to a later timestep"),
+        Binding("up", "move(-1,0)", "unit", id="heatmap.up", show=False, tooltip="cursor to the unit above"),
+        Binding("down", "move(1,0)", "unit", id="heatmap.down", show=False, tooltip="cursor to the unit below"),
+        Binding("shift+left", "step(0,-1)", "time", id="heatmap.step_left", show=False, tooltip="one timestep back"),
+        Binding("shift+right", "step(0,1)", "time", id="heatmap.step_right", show=False, tooltip="one timestep on"),
+        Binding("shift+up", "step(-1,0)", "unit", id="heatmap.step_up", show=False, tooltip="one unit up"),
+        Binding("shift+down", "step(1,0)", "unit", id="heatmap.step_down", show=False, tooltip="one unit down"),
+        Binding("home", "ends(0)", "first", id="heatmap.first", show=False, tooltip="cursor to the first timestep"),
+        Binding("end", "ends(1)", "last", id="heatmap.last", show=False, tooltip="cursor to the last timestep"),
+    ]
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"heatmap--empty", "heatmap--nan"}
+    DEFAULT_CSS = """
+    Heatmap {
+        width: 1fr;
+        height: 1fr;
+        & > .heatmap--empty { color: $foreground 60%; }
+        & > .heatmap--nan { color: $foreground 45%; }
+    }
+    """
+
+    @dataclass
+    class CursorMoved(Message):
+        """The cursor stands on another value, or the value under it changed.
+
+        Attributes:
+            unit: row of the matrix.
+            time: column of the matrix.
+            value: what stands there.
+        """
+
+        heatmap: Heatmap
+        unit: int
+        time: int
+        value: float
+
+        @property
+        def control(self) -> Heatmap:
+            """The heatmap."""
+            return self.heatmap
+
+    def __init__(
+        self,
+        *,
+        empty: str = "",
+        palette: Palette | None = None,
+        name: str | None = None,
+        id: str | None = None,  # noqa: A002
+        classes: str | None = None,
+    ) -> None:
+        super().__init__(palette=palette, name=name, id=id, classes=classes)
+        self._values: NDArray[np.float64] = np.empty((0, 0))
+        self._scale = Scale(0.0, 1.0)
+        self._empty = empty
+        self._cursor: tuple[int, int] | None = None
+        self._said: tuple[int, int, float] | None = None
+
+    def show(self, values: ArrayLike | None, scale: Scale, empty: str = "") -> None:
+        """Draw values [units, time] on a scale; None, or no values, shows the words `empty`.
+
+        Raises:
+            ValueError: values are not of two dimensions.
+        """
+        matrix = np.empty((0, 0)) if values is None else np.asarray(values, np.float64)
+        if matrix.ndim != 2:
+            raise ValueError(f"heatmap of shape {matrix.shape}: it takes [units, time]")
+        self._values, self._scale, self._empty = matrix, scale, empty or self._empty
+        if self._cursor is not None:
+            self.move_cursor(*self._cursor)
+        self.redraw()
+
+    @property
+    def values(self) -> NDArray[np.float64]:
+        """What is shown: [units, time]."""
+        return self._values
+
+    @property
+    def scale(self) -> Scale:
+        """The scale in force."""
+        return self._scale
+
+    @property
+    def cover(self) -> Cover:
+        """The most units and timesteps that one place stands for: (1, 1) if every value has its own."""
+        if not self._values.size or not self.size:
+            return Cover(1, 1)
+        grid = self._grid(*self.size)
+        return Cover(-(-grid.units // grid.places), max(1, -(-grid.timesteps // grid.columns)))
+
+    @property
+    def cursor(self) -> tuple[int, int] | None:
+        """(unit, time) of the cursor, None before it was ever set."""
+        return self._cursor
+
+    @property
+    def cursor_value(self) -> float | None:
+        """The value under the cursor."""
+        return None if self._cursor is None or not self._values.size else float(self._values[self._cursor])
+
+    def move_cursor(self, unit: int, time: int) -> None:
+        """Set the cursor, moved to the nearest value if it lies outside."""
+        if not self._values.size:
+            return
+        units, timesteps = self._values.shape
+        self._cursor = min(max(unit, 0), units - 1), min(max(time, 0), timesteps - 1)
+        said = (*self._cursor, float(self._values[self._cursor]))
+        if repr(said) != repr(self._said):
+            self._said = said
+            self.post_message(self.CursorMoved(self, *said))
+            self.redraw()
+
+    def colour_bar(self, width: int) -> Content:
+        """The legend of the scale in force, see `colour_bar`."""
+        return colour_bar(self._scale, self.palette, width)
+
+    def paint(self, canvas: Canvas) -> None:
+        """Paint the map into a canvas of any size."""
+        if not self._values.size:
+            canvas.centre((canvas.height - 1) // 2, self._empty, self.component_ink("heatmap--empty"))
+            return
+        grid = self._grid(canvas.width, canvas.height)
+        middle = self._scale.middle
+        places = extremes(extremes(self._values, grid.places, middle, axis=0), grid.columns, middle, axis=1)
+        shades = self.palette.ramp(self._scale.kind)
+        blank = len(shades) + 3
+        codes = np.full((grid.slots, grid.columns), blank, np.int64)
+        used = grid.places * grid.height
+        codes[:used] = np.repeat(quantise(places, self._scale, len(shades)), grid.height, axis=0)
+        if grid.half:
+            top, bottom = codes[0::2], codes[1::2]
+        else:
+            top = bottom = codes
+        self._paint_pairs(canvas, top, bottom, blank + 1)
+        if self._cursor is not None and self.has_focus:
+            self._paint_cursor(canvas, grid, codes)
+
+    def _paint_pairs(self, canvas: Canvas, top: NDArray[np.int64], bottom: NDArray[np.int64], codes: int) -> None:
+        """Paint cells whose halves have these codes; equal halves make one flat cell."""
+        pairs, where = np.unique(top * codes + bottom, return_inverse=True)
+        drawn = [self._cell(int(pair) // codes, int(pair) % codes) for pair in pairs]
+        canvas.glyphs[:] = np.array([ord(glyph) for glyph, _ in drawn], np.uint32)[where].reshape(top.shape)
+        canvas.inks[:] = np.array([self.ink(style) for _, style in drawn], np.int32)[where].reshape(top.shape)
+
+    def _cell(self, top: int, bottom: int) -> tuple[str, Style]:
+        """Glyph and style of a cell with these two codes. A value out of scale or NaN takes the glyph of the cell."""
+        shades = self.palette.ramp(self._scale.kind)
+        below, above, nan, blank = range(len(shades), len(shades) + 4)
+        ascii_only = self.palette.charset == "ascii"
+        for code in (top, bottom):
+            if code in (below, above):
+                shade = shades[0 if code == below else -1]
+                glyph = ("v^" if ascii_only else "▼▲")[code == above]
+                return glyph, Style(color=shade.contrast or None, bgcolor=shade.background or None, bold=True)
+        if nan in (top, bottom):
+            return ("/" if ascii_only else "╱"), self.get_component_rich_style("heatmap--nan")
+        if top == bottom:
+            return (" ", Style.null()) if top == blank else (shades[top].glyph, shades[top].style)
+        if bottom == blank:
+            return "▀", Style(color=shades[top].background)
+        return "▀", Style(color=shades[top].background, bgcolor=shades[bottom].background)
+
+    def _paint_cursor(self, canvas: Canvas, grid: _Grid, codes: NDArray[np.int64]) -> None:
+        """The place of the cursor in black or white, whichever stands out; reversed where there is no colour."""
+        assert self._cursor is not None
+        down, across = grid.spot(*self._cursor)
+        row = down // 2 if grid.half else down
+        shades = self.palette.ramp(self._scale.kind)
+        code = int(codes[down, across])
+        shade = shades[code] if code < len(shades) else shades[-1 if code == len(shades) + 1 else 0]
+        contrast = shade.contrast
+        if not contrast:
+            canvas.write(across, row, chr(canvas.glyphs[row, across]), self.ink(Style(reverse=True, bold=True)))
+        elif not grid.half:
+            canvas.write(across, row, " ", self.ink(Style(bgcolor=contrast)))
+        else:
+            other = int(codes[down ^ 1, across])
+            behind = Style(bgcolor=shades[other].background) if other < len(shades) else Style.null()
+            canvas.write(across, row, "▄" if down % 2 else "▀", self.ink(behind + Style(color=contrast)))
+
+    def _grid(self, width: int, height: int) -> _Grid:
+        units, timesteps = self._values.shape
+        return _Grid(units, timesteps, height, width, self.palette.half_blocks and units > height)
+
+    def _go_to(self, share: tuple[slice, slice]) -> None:
+        """Set the cursor on the value that a place shows: of its share, the one farthest from the middle."""
+        part = self._values[share]
+        distance = np.where(np.isnan(part), np.inf, np.abs(part - self._scale.middle))
+        unit, time = np.unravel_index(int(np.argmax(distance)), part.shape)
+        self.move_cursor(share[0].start + int(unit), share[1].start + int(time))
+
+    def action_move(self, down: int, across: int) -> None:
+        """Move the cursor by places."""
+        if not self._values.size or not self.size:
+            return
+        unit, time = self._cursor or (0, 0)
+        grid = self._grid(*self.size)
+        if (down and grid.units <= grid.slots) or (across and grid.timesteps <= grid.columns):
+            self.move_cursor(unit + down, time + across)
+            return
+        row, column = grid.spot(unit, time)
+        share = grid.share(row + down, column + across)
+        if share is not None:
+            # Only the axis that moves may change: the other keeps its exact unit or timestep.
+            units, times = share
+            self._go_to((units if down else slice(unit, unit + 1), times if across else slice(time, time + 1)))
+
+    def action_step(self, units: int, timesteps: int) -> None:
+        """Move the cursor by units and timesteps."""
+        unit, time = self._cursor or (0, 0)
+        self.move_cursor(unit + units, time + timesteps)
+
+    def action_ends(self, last: int) -> None:
+        """Move the cursor to the first or last timestep."""
+        self.move_cursor((self._cursor or (0, 0))[0], self._values.shape[1] if last else 0)
+
+    def on_focus(self) -> None:
+        """Show the cursor."""
+        if self._cursor is None:
+            self.move_cursor(0, 0)
+        self.redraw()
+
+    def on_blur(self) -> None:
+        """Hide the cursor."""
+        self.redraw()
+
+    def on_click(self, event: events.Click) -> None:
+        """Set the cursor on the value that the place under the mouse shows."""
+        spot = event.get_content_offset(self)
+        if spot is None or not self._values.size:
+            return
+        grid = self._grid(*self.size)
+        share = grid.share(spot.y * 2 if grid.half else spot.y, spot.x)
+        if share is not None:
+            self._go_to(share)

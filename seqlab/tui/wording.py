@@ -1,0 +1,69 @@
+"""How the lab writes what is set, sizes, times and claims. Measured numbers are written by `axes.number`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from seqlab.tui.widgets.axes import number
+
+if TYPE_CHECKING:
+    from seqlab.spec.schema import Claim
+
+_BYTES = ((1 << 30, "GB"), (1 << 20, "MB"), (1 << 10, "kB"))
+
+
+def label_of(name: str) -> str:
+    """A field's name as the form shows it."""
+    return name.replace("_", " ")
+
+
+def shown(value: Any, plain: bool = False) -> str:
+    """A field's value; `plain` as it would be typed, else with thousands separated."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list | tuple):
+        return ", ".join(shown(part, plain) for part in value)
+    if isinstance(value, int):
+        return str(value) if plain else f"{value:,}"
+    if isinstance(value, float):
+        text = f"{value:.17g}" if float(f"{value:.12g}") != value else f"{value:.12g}"
+        return text if plain or not value.is_integer() or abs(value) >= 1e12 else f"{value:,.0f}"
+    return " ".join(str(value).split())
+
+
+def size(count: float) -> str:
+    """A number of bytes: `1.2 MB`."""
+    for unit, name in _BYTES:
+        if count >= unit:
+            value = count / unit
+            return f"{value:,.1f} {name}" if value < 100 else f"{value:,.0f} {name}"
+    return f"{count:,.0f} B"
+
+
+def duration(seconds: float) -> str:
+    """A time that lies ahead: `5 s`, `3 min`, `2.5 h`."""
+    if seconds < 1:
+        return "under 1 s"
+    if seconds < 100:
+        return f"{seconds:,.0f} s"
+    if seconds < 6000:
+        return f"{seconds / 60:,.0f} min"
+    hours = seconds / 3600
+    return f"{hours:,.1f} h" if hours < 48 else f"{hours / 24:,.1f} days"
+
+
+def claim_words(claim: Claim) -> str:
+    """A claim in words: `eval/loss below 0.01 at the end, in 3 of 3 seeds`."""
+    held, of = claim.seeds
+    seeds = f", in {held} of {of} seeds" if of > 1 else ""
+    if claim.metric is None:
+        return f"ends {claim.state}{seeds}"
+    side = "below" if claim.below is not None else "above"
+    limit = claim.below if claim.below is not None else claim.above
+    if limit is not None and not isinstance(limit, int | float):
+        times = "" if limit.times == 1 else f"{limit.times:g} × "
+        limit_words = f"{times}the {limit.rung} rung"
+    else:
+        limit_words = number(float(limit or 0.0))
+    at = "at the end" if claim.at == "end" else "at its best"
+    return f"{claim.metric} {side} {limit_words} {at}{seeds}"

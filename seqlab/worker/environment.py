@@ -1,0 +1,69 @@
+"""What a run was made with and on: the versions, the processor and the settings that its bits depend on."""
+
+from __future__ import annotations
+
+import os
+import platform
+import socket
+import sys
+import time
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+_LIBRARIES = ("seqlab", "numpy", "numba", "llvmlite", "scipy", "safetensors", "pydantic")
+
+BITS_DEPEND_ON = ("versions", "cpu", "cpu_features", "blas", "fastmath")
+"""Runs are bit-identical where these are equal."""
+
+
+def environment(threads: int) -> dict[str, Any]:
+    """Everything for env.json; Numba must have been imported."""
+    import llvmlite.binding as llvm
+
+    from seqlab.kernels.jit import FASTMATH
+
+    features = llvm.get_host_cpu_features()
+    return {
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in _LIBRARIES}},
+        "cpu": llvm.get_host_cpu_name(),
+        "cpu_model": _cpu_model(),
+        "cpu_features": sorted(name for name, present in features.items() if present),
+        "cores": os.cpu_count(),
+        "threads": threads,
+        "blas": _blas(),
+        "fastmath": sorted(FASTMATH),
+        "platform": platform.platform(),
+        "libc": " ".join(platform.libc_ver()),
+        "argv": sys.orig_argv,
+        "host": socket.gethostname(),
+        "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "variables": {
+            name: value
+            for name, value in sorted(os.environ.items())
+            if name.startswith(("NUMBA_", "OPENBLAS_", "OMP_", "SEQLAB_THREADS", "GLIBC_TUNABLES"))
+        },
+    }
+
+
+def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """What differs between two environments of all that the bits of a run depend on."""
+    return [name for name in BITS_DEPEND_ON if before.get(name) != now.get(name)]
+
+
+def _blas() -> str:
+    import scipy
+
+    found = scipy.show_config(mode="dicts")["Build Dependencies"]["blas"]
+    return f"{found.get('name', 'unknown')} {found.get('version', '')}".strip()
+
+
+def _cpu_model() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()

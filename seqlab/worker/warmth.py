@@ -1,0 +1,144 @@
+"""Warming up: import Numba, compile what a spec needs, and measure one step of it, ahead of the run."""
+
+from __future__ import annotations
+
+import math
+import os
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from seqlab.runs.layout import RunError
+from seqlab.spec import Spec, validate
+from seqlab.spec.plan import slices, step_bytes
+
+_MEASURED_SECONDS = 0.3
+_MOST_WORK = 2_000_000_000
+"""Multiply-adds of a forward pass that can be tried out while a person is choosing: about a second."""
+_MOST_BYTES = 2 << 30
+
+
+class Warmth:
+    """What this process has imported and compiled so far.
+
+    Args:
+        say: is told the states by name: `state`, `cell`, `seconds`, `step_ms`, `run_seconds`.
+        interrupted: whether something else is waiting, so that measuring should stop.
+    """
+
+    def __init__(self, say: Callable[..., None], interrupted: Callable[[], bool]) -> None:
+        self._say = say
+        self._interrupted = interrupted
+        self._imported = False
+        self._compiled: dict[tuple[str, ...], float] = {}
+
+    def warm(self, choice: Mapping[str, Any]) -> None:
+        """Import, compile and measure for a resolved spec, saying where it is."""
+        spec = validate(choice)
+        self.load()
+        seconds = self.compile(spec)
+        ready = {"state": "ready", "cell": spec.model.cell, "seconds": round(seconds, 3)}
+        self._say(**ready)
+        if not self._interrupted() and _can_be_tried(spec):
+            self._say(**ready, **self._measure(spec))
+
+    def load(self) -> float:
+        """Import Numba and everything that training needs; returns the seconds it took."""
+        if self._imported:
+            return 0.0
+        self._say(state="importing")
+        start = time.perf_counter()
+        # Loaded here rather than by the first matrix product, which would look like compiling.
+        import scipy.linalg  # noqa: F401
+
+        import seqlab.training.trainer  # noqa: F401
+
+        self._imported = True
+        return time.perf_counter() - start
+
+    def compile(self, spec: Spec) -> float:
+        """Compile every kernel that a spec uses, or load it from the cache; returns the seconds it took.
+
+        A tiny network of the same kind goes once through everything; shapes are not part of what is compiled.
+        """
+        training = spec.training
+        key = (spec.model.cell, spec.task.loss, training.precision, training.optimizer.name, training.clip.kind)
+        if key not in self._compiled:
+            self._say(state="compiling", cell=spec.model.cell)
+            start = time.perf_counter()
+            _exercise(spec)
+            self._compiled[key] = time.perf_counter() - start
+        return self._compiled[key]
+
+    def _measure(self, spec: Spec) -> dict[str, Any]:
+        from seqlab.training.trainer import Trainer
+
+        trainer = Trainer(spec, threads_for(spec))
+        try:
+            trainer.advance()
+            times: list[float] = []
+            start = time.perf_counter()
+            while not times or (time.perf_counter() - start < _MEASURED_SECONDS and not self._interrupted()):
+                before = time.perf_counter()
+                if trainer.advance().diverged:
+                    return {}
+                times.append(time.perf_counter() - before)
+            before = time.perf_counter()
+            trainer.evaluator.evaluate(chunks=1)
+            chunk = time.perf_counter() - before
+            before = time.perf_counter()
+            trainer.probe.look()
+            look = time.perf_counter() - before
+        finally:
+            trainer.close()
+        step = statistics.median(times)
+        training = spec.training
+        seconds = (
+            training.steps * step
+            + training.steps / training.eval_every * chunk * trainer.evaluator.chunks
+            + min(200, training.steps / training.frame_every) * look
+        )
+        return {"step_ms": step * 1e3, "run_seconds": seconds}
+
+
+def threads_for(spec: Spec) -> int:
+    """`SEQLAB_THREADS`, else as many as there are processors and slices.
+
+    Raises:
+        RunError: the variable does not hold a number of threads.
+    """
+    chosen = os.environ.get("SEQLAB_THREADS")
+    if not chosen:
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return min(cores, len(slices(spec)))
+    if not chosen.isdigit() or not 1 <= int(chosen) <= 1024:
+        raise RunError(f"SEQLAB_THREADS is {chosen!r}: it must be a number of threads from 1 to 1024")
+    return int(chosen)
+
+
+def _exercise(spec: Spec) -> None:
+    import numpy as np
+
+    from seqlab.training.trainer import Trainer, clip_gradient
+
+    tiny = spec.model_copy(
+        update={
+            "model": spec.model.model_copy(update={"hidden": 1, "layers": 1}),
+            "training": spec.training.model_copy(
+                update={"batch_size": 1, "truncation": 0, "eval_sequences": 1, "update": "sequence"}
+            ),
+        }
+    )
+    trainer = Trainer(tiny)
+    trainer.advance()
+    trainer.evaluate()
+    trainer.probe.look()
+    clip_gradient(spec.training.clip, np.full(1, 1e30, spec.training.precision), math.inf)
+
+
+def _can_be_tried(spec: Spec) -> bool:
+    model = spec.model
+    cells = spec.task.timesteps * spec.training.batch_size * model.layers
+    work = cells * len(model.gates) * model.hidden * (model.hidden + spec.task.features)
+    return work <= _MOST_WORK and step_bytes(spec) <= _MOST_BYTES

@@ -1,0 +1,163 @@
+"""Cells with random numbers in them, and the two ways to run them: compiled, and as the reference says."""
+
+from dataclasses import dataclass
+from types import ModuleType
+
+import numpy as np
+from hypothesis import strategies as st
+
+from seqlab.kernels import gru, lstm, rnn
+from tests.reference import gru as reference_gru
+from tests.reference import lstm as reference_lstm
+from tests.reference import rnn as reference_rnn
+
+TOLERANCE = {np.float32: 1e-5, np.float64: 1e-12}
+
+
+@dataclass(frozen=True)
+class Cell:
+    name: str
+    kernel: ModuleType
+    reference: ModuleType
+    gates: int
+    states: int
+    variant: int = 0
+
+    def parameter_shapes(self, F, H):
+        weights = ((F, self.gates * H), (H, self.gates * H), (self.gates * H,))
+        return (*weights, (H,)) if self.kernel is gru else weights
+
+
+CELLS = [
+    Cell("rnn tanh", rnn, reference_rnn, gates=1, states=1, variant=rnn.TANH),
+    Cell("rnn relu", rnn, reference_rnn, gates=1, states=1, variant=rnn.RELU),
+    Cell("lstm", lstm, reference_lstm, gates=4, states=2),
+    Cell("gru", gru, reference_gru, gates=3, states=1),
+]
+
+shapes = st.tuples(*[st.integers(1, 5)] * 3, st.integers(1, 19))  # H up to beyond two vectors of 8
+seeds = st.integers(0, 2**32 - 1)
+
+
+@dataclass
+class Case:
+    """One window: inputs, parameters, start states; and what arrives from outside on the way back."""
+
+    cell: Cell
+    x: np.ndarray
+    parameters: tuple
+    start: tuple
+    dh: np.ndarray
+    carry: tuple
+
+    def as_float64(self):
+        def wide(arrays):
+            return tuple(a.astype(np.float64) for a in arrays)
+
+        return Case(
+            self.cell,
+            self.x.astype(np.float64),
+            wide(self.parameters),
+            wide(self.start),
+            self.dh.astype(np.float64),
+            wide(self.carry),
+        )
+
+    def window(self, begin, end, start, carry):
+        """The steps from `begin` to before `end`, with the states and derivatives that cross its borders."""
+        return Case(self.cell, self.x[begin:end], self.parameters, start, self.dh[begin:end], carry)
+
+
+def make_case(cell, shape, seed, dtype=np.float64):
+    """Random numbers, too small to saturate tanh: there 1 - h² has few right digits left in float32."""
+    T, B, F, H = shape
+    rng = np.random.default_rng(seed)
+
+    def draw(*dimensions, spread=1.0):
+        return (rng.standard_normal(dimensions) * spread).astype(dtype)
+
+    return Case(
+        cell,
+        draw(T, B, F),
+        tuple(draw(*dimensions, spread=0.3) for dimensions in cell.parameter_shapes(F, H)),
+        tuple(draw(B, H, spread=0.5) for _ in range(cell.states)),
+        draw(T, B, H),
+        tuple(draw(B, H) for _ in range(cell.states)),
+    )
+
+
+@dataclass
+class Result:
+    carried: tuple
+    record: tuple
+    dh: np.ndarray
+    carry: tuple
+    gradients: tuple
+    dx: np.ndarray
+
+    def named(self):
+        yield from ((f"carried {k}", a) for k, a in enumerate(self.carried))
+        yield from ((f"record {k}", a) for k, a in enumerate(self.record))
+        yield from ((f"carry {k}", a) for k, a in enumerate(self.carry))
+        yield from ((f"gradient {k}", a) for k, a in enumerate(self.gradients))
+        yield from (("dh", self.dh), ("dx", self.dx))
+
+
+def run_kernel(case, wants_dx=True, gradients=None):
+    """Forward and backward, every work array and output filled with rubbish beforehand."""
+    T, B, F = case.x.shape
+    H = case.start[0].shape[1]
+    dtype = case.x.dtype
+
+    def rubbish(*dimensions):
+        return np.full(dimensions, 7e7, dtype)
+
+    carried = tuple(rubbish(T + 1, B, H) for _ in case.start)
+    for states, start in zip(carried, case.start, strict=True):
+        states[0] = start
+    record = tuple(rubbish(*dimensions) for dimensions in case.cell.kernel.record_shapes(T, B, H))
+    scratch = tuple(rubbish(*dimensions) for dimensions in case.cell.kernel.scratch_shapes(T, B, F, H))
+    case.cell.kernel.forward(case.x, case.parameters, carried, record, scratch, case.cell.variant)
+    dh = case.dh.copy()
+    carry = tuple(a.copy() for a in case.carry)
+    if gradients is None:
+        gradients = tuple(np.zeros_like(p) for p in case.parameters)
+    dx = rubbish(T if wants_dx else 0, B, F)
+    case.cell.kernel.backward(
+        case.x, case.parameters, carried, record, dh, carry, gradients, scratch, dx, case.cell.variant
+    )
+    return Result(carried, record, dh, carry, gradients, dx)
+
+
+def run_reference(case):
+    wide = case.as_float64()
+    carried, record = case.cell.reference.forward(wide.x, wide.parameters, wide.start, case.cell.variant)
+    dh, carry, gradients, dx = case.cell.reference.backward(
+        wide.x, wide.parameters, carried, record, wide.dh, wide.carry, case.cell.variant
+    )
+    return Result(carried, record, dh, carry, gradients, dx)
+
+
+def relative_error(found, expected):
+    """‖found - expected‖ / max(‖found‖, ‖expected‖, 1e-12)."""
+    found, expected = np.asarray(found, np.float64), np.asarray(expected, np.float64)
+    assert found.shape == expected.shape
+    scale = max(np.linalg.norm(found), np.linalg.norm(expected), 1e-12)
+    return np.linalg.norm(found - expected) / scale
+
+
+def central_differences(loss, arrays, step=1e-5):
+    """The derivative of `loss()`, a float, with respect to every element of `arrays`, which it reads."""
+    derivatives = []
+    for array in arrays:
+        derivative = np.zeros_like(array)
+        for index in np.ndindex(array.shape):
+            kept = array[index]
+            array[index] = kept + step
+            above = loss()
+            array[index] = kept - step
+            below = loss()
+            array[index] = kept
+            derivative[index] = (above - below) / (2 * step)
+        derivatives.append(derivative)
+    return derivatives

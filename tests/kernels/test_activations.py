@@ -1,0 +1,101 @@
+"""The float32 activations, swept. One compiled loop judges them against the library's float64 functions."""
+
+import math
+
+import numba
+import numpy as np
+import pytest
+
+from seqlab.kernels.activations import sigmoid, tanh
+from seqlab.kernels.jit import FLAGS
+
+INFINITY_BITS = 0x7F800000  # float32 numbers ≥ 0 are those with smaller bits, in their order
+
+
+@numba.njit(**FLAGS)
+def tanh_row(x, y):
+    for k in range(x.size):
+        y[k] = tanh(x[k])
+
+
+@numba.njit(**FLAGS)
+def sigmoid_row(x, y):
+    for k in range(x.size):
+        y[k] = sigmoid(x[k])
+
+
+@numba.njit
+def worst(x, tanh_x, sigmoid_x):
+    """The largest error of tanh in units in the last place, absolutely, its largest size; that of sigmoid."""
+    units = absolute = largest = absolute_sigmoid = 0.0
+    for k in range(x.size):
+        exact = math.tanh(np.float64(x[k]))
+        error = abs(np.float64(tanh_x[k]) - exact)
+        # The unit of the binade that the exact value lies in; 1 itself counts as below 1.
+        _, exponent = math.frexp(min(abs(exact), 1 - 2.0**-53))
+        units = max(units, error / math.ldexp(1.0, max(exponent, -125) - 24))
+        absolute = max(absolute, error)
+        largest = max(largest, abs(np.float64(tanh_x[k])))
+        # Where exp would overflow, σ is 0 to far beyond float32.
+        exact_sigmoid = 1 / (1 + math.exp(-max(np.float64(x[k]), -700.0)))
+        absolute_sigmoid = max(absolute_sigmoid, abs(np.float64(sigmoid_x[k]) - exact_sigmoid))
+    return units, absolute, largest, absolute_sigmoid
+
+
+def assert_bounds(bits):
+    """The bounds that the module's docstring states, for these float32 numbers and their negatives."""
+    for sign in (0, 0x80000000):
+        x = (bits | np.uint32(sign)).view(np.float32)
+        tanh_x, sigmoid_x = np.empty_like(x), np.empty_like(x)
+        tanh_row(x, tanh_x)
+        sigmoid_row(x, sigmoid_x)
+        units, absolute, largest, absolute_sigmoid = worst(x, tanh_x, sigmoid_x)
+        assert units <= 5
+        assert absolute <= 2e-7
+        assert largest <= 1
+        assert absolute_sigmoid <= 1.25e-7
+        assert sigmoid_x.min() >= 0
+        assert sigmoid_x.max() <= 1
+
+
+def test_float32_activations_keep_their_bounds_on_every_251st_number():
+    assert_bounds(np.arange(0, INFINITY_BITS, 251, dtype=np.uint32))
+
+
+def test_float32_activations_keep_their_bounds_around_the_clamp():
+    for centre in (8.0, 9.0, 9.01, 9.02, 17.0, 18.04, 19.0):
+        middle = int(np.float32(centre).view(np.uint32))
+        assert_bounds(np.arange(middle - 20_000, middle + 20_000, dtype=np.uint32))
+
+
+@pytest.mark.long
+def test_float32_activations_keep_their_bounds_on_every_number():
+    chunk = 1 << 24
+    for begin in range(0, INFINITY_BITS, chunk):
+        assert_bounds(np.arange(begin, min(begin + chunk, INFINITY_BITS), dtype=np.uint32))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_special_numbers(dtype):
+    x = np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, 1e30, -1e30, np.nan] * 3, dtype)
+    y = np.empty_like(x)
+    tanh_row(x, y)
+    np.testing.assert_array_equal(y, np.array([np.nan, 1, -1, 0, 0, 1, -1, np.nan] * 3))
+    sigmoid_row(x, y)
+    np.testing.assert_array_equal(y, np.array([np.nan, 1, 0, 0.5, 0.5, 1, 0, np.nan] * 3))
+
+
+def test_float64_activations_are_the_librarys():
+    x = np.linspace(-40, 40, 4001)
+    y = np.empty_like(x)
+    tanh_row(x, y)
+    np.testing.assert_allclose(y, [math.tanh(v) for v in x], rtol=4e-16)
+    sigmoid_row(x, y)
+    np.testing.assert_allclose(y, [1 / (1 + math.exp(-v)) for v in x], rtol=1e-15)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_outside_kernels_they_are_numpys(dtype):
+    assert tanh(dtype(0.5)) == np.tanh(dtype(0.5))
+    assert sigmoid(dtype(0)) == dtype(0.5)
+    assert isinstance(tanh(dtype(0.5)), dtype)

@@ -1,0 +1,188 @@
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seqlab.runs import layout, liveness
+from seqlab.runs.layout import NewerFormatError, RunError, Status
+from seqlab.spec import Spec, load_spec, to_toml
+
+from .conftest import output
+
+
+def test_a_new_run_is_named_by_time_task_and_cell_and_is_whole(tmp_path: Path, spec: Spec) -> None:
+    folder = layout.create_run(spec, tmp_path / "not" / "there yet")
+    assert re.fullmatch(r"\d{8}-\d{6}-adding-rnn-[a-z2-7]{6}", folder.name)
+    assert folder.parent == tmp_path / "not" / "there yet"
+    expected = {layout.SPEC, layout.STATUS, layout.FRAMES, layout.CHECKPOINTS, layout.CONTROL}
+    assert set(os.listdir(folder)) == expected
+    assert load_spec(folder / layout.SPEC) == spec
+    status = liveness.read_status(folder)
+    assert (status.state, status.step, status.steps, status.pid) == ("starting", 0, 100, None)
+
+
+def test_two_runs_of_one_second_get_folders_of_their_own(tmp_path: Path, spec: Spec) -> None:
+    assert len({layout.create_run(spec, tmp_path) for _ in range(20)}) == 20
+
+
+def test_a_run_that_cannot_be_made_leaves_nothing_behind(tmp_path: Path) -> None:
+    code = """
+import resource, sys
+from pathlib import Path
+from seqlab.runs import layout
+from seqlab.spec import load_spec
+spec = load_spec(eval(sys.argv[2]))
+resource.setrlimit(resource.RLIMIT_FSIZE, (300, resource.RLIM_INFINITY))
+try:
+    layout.create_run(spec, Path(sys.argv[1]))
+except layout.RunError as error:
+    print(error)
+"""
+    said = output(code, tmp_path, {"task": {"name": "adding"}, "model": {"cell": "rnn"}})
+    assert re.search(r"/\d{8}-\d{6}-adding-rnn-.{6}: cannot make the run: File too large", said)
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_place_where_no_folder_can_be_made_is_named(tmp_path: Path, spec: Spec) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(RunError, match=r"file/runs: cannot make a run folder here: Not a directory"):
+        layout.create_run(spec, tmp_path / "file" / "runs")
+
+
+def test_home_is_the_chosen_folder_else_the_platforms(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("SEQLAB_HOME", str(tmp_path))
+    assert layout.home() == tmp_path
+    monkeypatch.setenv("SEQLAB_HOME", "")
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    assert layout.home().parts[-2:] == ("seqlab", "runs")
+
+
+def named(parent: Path, name: str) -> Path:
+    (parent / name).mkdir(parents=True)
+    (parent / name / layout.SPEC).write_text("")
+    (parent / name / layout.STATUS).write_text("{}")
+    return parent / name
+
+
+def test_runs_are_listed_newest_first_and_other_things_are_not(tmp_path: Path) -> None:
+    names = ["20260102-000000-copy-lstm-aaaaaa", "20260101-235959-copy-lstm-zzzzzz", "20251231-000000-copy-gru-bbbbbb"]
+    for name in reversed(names):
+        named(tmp_path, name)
+    (tmp_path / "20270101-000000-half-made-cccccc").mkdir()
+    (tmp_path / "notes.txt").write_text("x")
+    assert [run.name for run in layout.list_runs(tmp_path)] == names
+    assert layout.list_runs(tmp_path / "nowhere") == []
+    assert layout.list_runs(tmp_path / "notes.txt") == []
+
+
+def test_a_renamed_run_is_listed_by_the_time_of_its_spec(tmp_path: Path) -> None:
+    old, renamed = named(tmp_path, "20000101-000000-copy-lstm-aaaaaa"), named(tmp_path, "my best")
+    assert layout.list_runs(tmp_path) == [renamed, old]
+
+
+def test_a_run_is_found_by_path_name_and_unique_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = named(tmp_path, "20260101-000000-copy-lstm-aaaaaa")
+    second = named(tmp_path, "20260102-000000-copy-lstm-bbbbbb")
+    longer = named(tmp_path, "20260102-000000-copy-lstm-bbbbbb-again")
+    assert layout.find_run(str(first)) == first
+    assert layout.find_run(first.name, tmp_path) == first
+    assert layout.find_run("20260101", tmp_path) == first
+    assert layout.find_run(second.name, tmp_path) == second  # though it is the start of another
+    monkeypatch.chdir(tmp_path)
+    assert layout.find_run(longer.name, tmp_path / "elsewhere") == longer
+    monkeypatch.chdir(longer)
+    assert layout.find_run(".") == longer
+
+
+def test_an_ambiguous_or_unknown_run_is_refused_with_the_candidates(tmp_path: Path) -> None:
+    for day in range(10, 20):
+        named(tmp_path, f"202601{day}-000000-copy-lstm-aaaaaa")
+    with pytest.raises(RunError, match=r"'2026011' could be any of 10 runs:\n  20260119-.*\n  … and 2 more$") as error:
+        layout.find_run("2026011", tmp_path)
+    assert str(error.value).count("\n") == 9
+    with pytest.raises(RunError, match=r"is called '1999'; the newest are:\n  20260119"):
+        layout.find_run("1999", tmp_path)
+    with pytest.raises(RunError, match=r"no run is called 'x': there are none in .*empty"):
+        layout.find_run("x", tmp_path / "empty")
+
+
+def test_a_path_that_is_no_run_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("x")
+    (tmp_path / "empty").mkdir()
+    half = named(tmp_path, "half")
+    (half / layout.STATUS).unlink()
+    for name, why in {
+        "gone": "there is no such folder",
+        "file": "is a file; a run is a folder",
+        "empty": r"is not a run folder: it has no spec\.toml",
+        "half": r"is not a run folder: it has no status\.json",
+    }.items():
+        with pytest.raises(RunError, match=f"{name}: {why}"):
+            layout.find_run(str(tmp_path / name))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(RunError, match=r"empty: is not a run folder"):
+        layout.find_run("empty", tmp_path / "nowhere")
+
+
+def test_the_digest_is_that_of_the_spec_alone(tmp_path: Path, spec: Spec) -> None:
+    one, two = layout.create_run(spec, tmp_path), layout.create_run(spec, tmp_path)
+    assert layout.spec_digest(one) == layout.spec_digest(two)
+    other = spec.model_copy(update={"title": "another"})
+    (two / layout.SPEC).write_text(to_toml(other))
+    assert layout.spec_digest(one) != layout.spec_digest(two)
+    with pytest.raises(RunError, match=r"spec.toml: cannot be read"):
+        layout.spec_digest(tmp_path)
+
+
+NUMBERS = st.floats(allow_nan=False)
+
+
+@given(
+    st.builds(
+        Status,
+        state=st.sampled_from(sorted(layout.STATES)),
+        step=st.integers(0, 10**9),
+        steps=st.integers(0, 10**9),
+        metrics=st.dictionaries(st.text(), NUMBERS),
+        best=st.none() | st.fixed_dictionaries({"step": st.integers(), "eval/loss": NUMBERS}),
+        rate=st.none() | NUMBERS,
+        heartbeat=st.floats(0, 1e10),
+        pid=st.none() | st.integers(1, 2**31),
+        pid_started=st.none() | st.just("Mon Jan  1 00:00:00 2026"),
+        host=st.just("höst"),
+        boot_id=st.text(st.characters(categories=["L"])),
+        message=st.just("disk full; „wait“"),
+    )
+)
+def test_a_status_comes_back_as_it_was_written(status: Status) -> None:
+    assert Status.from_bytes(status.to_bytes()) == status
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b"{}",
+        b'{"format": true, "state": "training", "step": 0, "steps": 1}',
+        b'{"format": 1, "state": "training"}',
+        b'{"format": 1, "state": "lost", "step": 0, "steps": 1}',
+        b'{"format": 1, "state": "training", "step": "0", "steps": 1}',
+        b'{"format": 1, "state": "training", "step": 0, "steps": 1, "metrics": []}',
+        b'{"format": 1, "state": ["training"], "step": 0, "steps": 1}',
+    ],
+)
+def test_what_is_no_status_is_refused(content: bytes) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        Status.from_bytes(content)
+
+
+def test_a_newer_format_is_refused_by_its_number(folder: Path) -> None:
+    (folder / layout.STATUS).write_text('{"format": 2, "state": "dreaming"}')
+    with pytest.raises(NewerFormatError, match=rf"{folder}: status.json has format 2; .* reads format 1"):
+        liveness.read_status(folder)
