@@ -1,8 +1,9 @@
 """Choices: every thing a spec can name is a small pydantic class, found by walking its package.
 
-Cells, tasks, losses, optimisers and clippings all work alike: a class derived from `Choice` whose discriminator field
-(`name`, `cell`, `kind`) has one literal value, whose other fields are what a person can set, and whose `summary` is one
-line for pickers and help. `discover` turns a package into a registry, so that a new file is all that a new choice needs;
+Cells, tasks, losses, optimisers and clippings all work alike: a class derived from `Choice` whose
+    discriminator field (`name`, `cell`, `kind`) has one literal value, whose other fields are what a person
+    can set, and whose `summary` is one line for pickers and help. `discover` turns a package into a
+    registry, so that a new file is all that a new choice needs;
 `describe` turns a class into what a form, a help page or a table shows of each field.
 """
 
@@ -92,7 +93,9 @@ class FieldDescription:
         high = "" if self.high is None else f"{'below ' if self.high_open else ''}{_bound(self.high)}"
         if low and high:
             return f"{low} – {high}"
-        return low and (low if self.low_open else f"{low} or more") or high
+        if low:
+            return low if self.low_open else f"{low} or more"
+        return f"up to {high}" if high and not self.high_open else high
 
 
 def describe(model: type[BaseModel]) -> tuple[FieldDescription, ...]:

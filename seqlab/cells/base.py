@@ -36,7 +36,8 @@ class State:
 class Cell(Choice):
     """A recurrent cell. The compiled equations stand in `seqlab.kernels.<cell>`; this is what surrounds them.
 
-    Weights are [in, G·H] with the G gates side by side, biases [G·H]. T timesteps, B sequences, F inputs, H units.
+    Weights are [in, G·H] with the G gates side by side, biases [G·H]. T timesteps, B sequences, F inputs, H
+    units.
 
     Class attributes:
         gates: the gates in their order within a weight matrix.
@@ -49,7 +50,11 @@ class Cell(Choice):
 
     cell: str
     hidden: int = Field(
-        32, ge=1, le=4_096, description="size of the state, in each layer", json_schema_extra={"unit": "units"}
+        32,
+        ge=1,
+        le=4_096,
+        description="size of the state, in each layer",
+        json_schema_extra={"unit": "units"},
     )
     layers: int = Field(1, ge=1, le=16, description="recurrent layers, one above the other")
     init: Literal["uniform", "glorot", "orthogonal"] = Field("uniform", description="how the weights start")

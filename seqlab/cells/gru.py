@@ -1,6 +1,7 @@
 """Gated recurrent unit (Cho et al. 2014), reset after the matrix product, as in cuDNN and PyTorch.
 
-r, z = σ(x_t W_· + h_{t-1} U_· + b_·); n = tanh(x_t W_n + b_n + r∘(h_{t-1} U_n + b_hn)); h_t = (1-z)∘n + z∘h_{t-1}.
+r, z = σ(x_t W_· + h_{t-1} U_· + b_·); n = tanh(x_t W_n + b_n + r∘(h_{t-1} U_n + b_hn)); h_t = (1-z)∘n +
+z∘h_{t-1}.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ class GRU(Cell):
         return (timesteps, batch, 3 * self.hidden), (timesteps, batch, self.hidden)
 
     def scratch_shapes(self, timesteps: int, batch: int, features: int) -> tuple[Shape, ...]:
-        """h_{t-1} U of one step; the derivatives on the inputs' and on the states' side; the products for W and U."""
+        """h_{t-1} U of one step; derivatives on the side of x and of h; the products for W and U."""
         width = 3 * self.hidden
         window = (timesteps, batch, width)
         return (batch, width), window, window, (features, width), (self.hidden, width)

@@ -21,7 +21,7 @@ class RNN(Cell):
 
     cell: Literal["rnn"] = "rnn"
     activation: Literal["tanh", "relu"] = Field("tanh", description="φ, the nonlinearity of the state")
-    init: Literal["uniform", "glorot", "orthogonal", "identity"] = Field(
+    init: Literal["uniform", "glorot", "orthogonal", "identity"] = Field(  # type: ignore[assignment]
         "uniform", description="how the weights start; identity with relu is the IRNN"
     )
 

@@ -1,11 +1,12 @@
-"""Weight initialisation: how input and recurrent matrices start. Biases start at 0 (but see a cell's forget bias).
+"""Weight initialisation: how input and recurrent matrices start. Biases are 0, but for a cell's forget bias.
 
-Matrices are drawn gate by gate in the core's layout, [in, H] a gate, in float64, so that a run in either precision
-starts from the same numbers.
+Matrices are drawn gate by gate in the core's layout, [in, H] a gate, in float64, so that a run in either
+precision starts from the same numbers.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -27,16 +28,18 @@ class Initialiser:
 
 def uniform(rng: np.random.Generator, rows: int, units: int) -> NDArray[np.float64]:
     """U[±1/√H], PyTorch's default for recurrent layers."""
-    return rng.uniform(-1, 1, (rows, units)) / np.sqrt(units)
+    limit = 1 / math.sqrt(units)
+    return rng.uniform(-limit, limit, (rows, units))
 
 
 def glorot(rng: np.random.Generator, rows: int, units: int) -> NDArray[np.float64]:
     """U[±√(6/(in + out))] for each gate by itself (Glorot & Bengio 2010)."""
-    return rng.uniform(-1, 1, (rows, units)) * np.sqrt(6 / (rows + units))
+    limit = math.sqrt(6 / (rows + units))
+    return rng.uniform(-limit, limit, (rows, units))
 
 
 def orthogonal(rng: np.random.Generator, rows: int, units: int) -> NDArray[np.float64]:
-    """A random orthogonal matrix, uniform by Haar's measure: QR of normals, signs fixed (Saxe et al. 2014)."""
+    """A random orthogonal matrix, by QR of normals with the signs fixed (Saxe et al. 2014)."""
     q, r = np.linalg.qr(rng.standard_normal((rows, units)))
     return np.ascontiguousarray(q * np.sign(np.diag(r)))
 

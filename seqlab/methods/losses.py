@@ -1,6 +1,7 @@
 """Losses, as plain float64 formulas: what the rungs are measured with. Training uses `seqlab.kernels.losses`.
 
-Every loss is the sum over unmasked (t, b), divided by their number; mean squared error also by the number of outputs.
+Every loss is the sum over unmasked (t, b), divided by their number; mean squared error also by the number
+of outputs.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Optimisers, with PyTorch's formulas and defaults. The updates themselves are in `seqlab.kernels.optimizers`."""
+"""Optimisers, with PyTorch's formulas and defaults. The updates are in `seqlab.kernels.optimizers`."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ class KeptFiles:
     Args:
         folder: `frames` or `checkpoints` of a run.
         interval: steps between files at first.
-        most_files: from here on every second one is dropped.
+        most_files: beyond that many every second one is dropped; an even number.
         most_bytes: their size in all; None for no limit.
     """
 
@@ -37,6 +37,8 @@ class KeptFiles:
     ):
         if interval < 1:
             raise ValueError(f"interval {interval}: at least 1 step")
+        if most_files < 2 or most_files % 2:  # else the newest would be among those that are dropped
+            raise ValueError(f"most_files {most_files}: an even number, at least 2")
         self.folder = folder
         self.interval = interval
         self.most_files = most_files

@@ -73,19 +73,22 @@ class Persister:
                 reason.
         """
         deadline = time.monotonic() + patience
+        tried = False
         while True:
             self._queue.join()
             self._check()
             failed = list(self._failed.values())
             if not failed:
                 return
-            if time.monotonic() >= deadline:
-                file, error = failed[0]
-                path = self._kept(file).path(file.step)
-                raise RunError(f"{path}: cannot be written: {error.strerror}") from error
-            time.sleep(min(0.2, max(0.0, deadline - time.monotonic())))
+            if tried:
+                if time.monotonic() >= deadline:
+                    file, error = failed[0]
+                    path = self._kept(file).path(file.step)
+                    raise RunError(f"{path}: cannot be written: {error.strerror}") from error
+                time.sleep(min(0.2, max(0.0, deadline - time.monotonic())))
             for file, _ in failed:
                 self._put(file)
+            tried = True
 
     def close(self, patience: float = 0.0) -> None:
         """Drain, and end the thread.

@@ -1,8 +1,8 @@
 """How far credit reaches: walls, and the steps behind them that no loss can touch.
 
-Truncation k cuts a sequence into windows of k timesteps counted from the first; derivatives never cross from one window
-into the one before. So a timestep gets a gradient exactly if its own window holds a loss at it or later. This is a fact
-about the setting; what a network learns inside a window may well carry over.
+Truncation k cuts a sequence into windows of k timesteps counted from the first; derivatives never cross
+from one window into the one before. So a timestep gets a gradient exactly if its own window holds a loss at
+it or later. This is a fact about the setting; what a network learns inside a window may well carry over.
 """
 
 from __future__ import annotations

@@ -82,7 +82,9 @@ def validate(data: Mapping[str, Any]) -> Spec:
     """
     version = data.get("schema_version", SCHEMA_VERSION)
     if isinstance(version, int) and version > SCHEMA_VERSION:
-        message = f"{version} is newer than {SCHEMA_VERSION}, the newest that this seqlab reads: update seqlab"
+        message = (
+            f"{version} is newer than {SCHEMA_VERSION}, the newest that this seqlab reads: update seqlab"
+        )
         raise SpecError([Problem(("schema_version",), message)])
     try:
         return Spec.model_validate(data)
@@ -103,8 +105,8 @@ def apply_overrides(
 ) -> tuple[dict[str, Any], dict[tuple[str, ...], str]]:
     """Apply `a.b=value` texts: a value is read as TOML, else it is the bare string.
 
-    A new choice of task, cell, optimiser or clipping resets the other fields of its table, whatever the order of the
-    overrides.
+    A new choice of task, cell, optimiser or clipping resets the other fields of its table, whatever the
+    order of the overrides.
 
     Returns:
         The new data, and which override set which path.
@@ -156,7 +158,8 @@ def _find(source: str | Path) -> Path:
         return path
     if path.suffix == ".toml" or len(path.parts) > 1:
         raise SpecError([Problem((), "there is no such file", str(source))])
-    message = f"{str(source)!r} is not a file, a run folder or one of the presets {did_you_mean(str(source), known)}"
+    names = did_you_mean(str(source), known)
+    message = f"{str(source)!r} is not a file, a run folder or one of the presets {names}"
     raise SpecError([Problem((), message)])
 
 
@@ -179,7 +182,12 @@ def _located(
     located = []
     for problem in problems:
         where = next(
-            (by for path, by in set_by.items() if problem.path[: len(path)] == path or problem.path == path[:-1]), ""
+            (
+                by
+                for path, by in set_by.items()
+                if problem.path[: len(path)] == path or problem.path == path[:-1]
+            ),
+            "",
         )
         if not where and label:
             line = line_of(text, problem.path)

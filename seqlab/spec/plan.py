@@ -1,12 +1,13 @@
 """How one step of training is laid out: slices of the batch, and every buffer that a pass through them needs.
 
-The number of slices depends on the cell, H, B and T alone, never on the machine, so that the same spec gives the same bits
-whatever the number of threads. The buffers are listed here rather than where they are allocated so that the memory of a
-step is known, exactly, before anything is compiled.
+The number of slices depends on the cell, H, B and T alone, never on the machine, so that the same spec
+gives the same bits whatever the number of threads. The buffers are listed here rather than where they are
+allocated so that the memory of a step is known, exactly, before anything is compiled.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 
 from seqlab.spec.credit import windows
@@ -18,7 +19,7 @@ PROBE_SEQUENCES = 8
 _SMALLEST_SLICE = 8
 """Sequences: below that a product is too thin for the processor's vector units."""
 _WORTH_A_THREAD = 8_000_000
-"""Multiply-adds of a forward pass, about a millisecond of a whole step: below that, handing work to a thread costs more."""
+"""Multiply-adds of a forward pass, about a millisecond: below that, a thread costs more than it gives."""
 
 Key = tuple[str | int, ...]
 Shape = tuple[int, ...]
@@ -27,10 +28,17 @@ Shape = tuple[int, ...]
 def slices(spec: Spec) -> tuple[tuple[int, int], ...]:
     """(start, stop) of each slice of a batch, in order."""
     model, batch = spec.model, spec.training.batch_size
-    work = spec.task.timesteps * batch * model.layers * len(model.gates) * model.hidden * (model.hidden + spec.task.features)
+    work = (
+        spec.task.timesteps
+        * batch
+        * model.layers
+        * len(model.gates)
+        * model.hidden
+        * (model.hidden + spec.task.features)
+    )
     count = max(1, min(4, batch // _SMALLEST_SLICE, work // _WORTH_A_THREAD))
     edges = [batch * n // count for n in range(count + 1)]
-    return tuple(zip(edges[:-1], edges[1:], strict=True))
+    return tuple(itertools.pairwise(edges))
 
 
 def longest_window(spec: Spec) -> int:
@@ -41,12 +49,16 @@ def longest_window(spec: Spec) -> int:
 def pass_buffers(spec: Spec, batch: int, window: int) -> dict[Key, Shape]:
     """Shapes of all buffers of a pass of `batch` sequences through windows of `window` timesteps.
 
-    Keys are ("y",), ("dy",), ("scratch", n) of the readout, and for each layer (layer, what, n) with what one of
-    carried, record, scratch, dh and carry, as the kernels know them.
+    Keys are ("y",), ("dy",), ("scratch", n) of the readout, and for each layer (layer, what, n) with what
+    one of carried, record, scratch, dh and carry, as the kernels know them.
     """
     model, task = spec.model, spec.task
     outputs, state = (window, batch, task.outputs), (batch, model.hidden)
-    shapes: dict[Key, Shape] = {("y",): outputs, ("dy",): outputs, ("scratch", 0): (model.hidden, task.outputs)}
+    shapes: dict[Key, Shape] = {
+        ("y",): outputs,
+        ("dy",): outputs,
+        ("scratch", 0): (model.hidden, task.outputs),
+    }
     for layer in range(model.layers):
         features = task.features if layer == 0 else model.hidden
         groups: dict[str, tuple[Shape, ...]] = {
@@ -62,12 +74,14 @@ def pass_buffers(spec: Spec, batch: int, window: int) -> dict[Key, Shape]:
 
 
 def step_bytes(spec: Spec) -> int:
-    """Memory of one training step: weights, gradients, optimiser slots, the batch, and the buffers of its passes."""
+    """Memory of a training step: weights, gradients, optimiser slots, the batch, the passes' buffers."""
     item = 8 if spec.training.precision == "float64" else 4
     parts = slices(spec)
     window = longest_window(spec)
     buffers = sum(
-        math.prod(shape) for start, stop in parts for shape in pass_buffers(spec, stop - start, window).values()
+        math.prod(shape)
+        for start, stop in parts
+        for shape in pass_buffers(spec, stop - start, window).values()
     )
     vectors = 1 + len(spec.training.optimizer.slots) + len(parts)
     task = spec.task

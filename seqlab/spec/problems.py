@@ -10,8 +10,11 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
+from seqlab.cells import CELLS
 from seqlab.choices import Choice
+from seqlab.methods import CLIPS, OPTIMIZERS
 from seqlab.spec.schema import Spec
+from seqlab.tasks import TASKS
 
 Path = tuple[str | int, ...]
 
@@ -23,7 +26,8 @@ class Problem:
     Attributes:
         path: where in the spec, such as ("model", "cell"); empty for the whole.
         message: what was found and what would be right.
-        where: the file and line, or the override, such as `file.toml:6` or `-s model.cell=lsmt`; may be empty.
+        where: the file and line, or the override, such as `file.toml:6` or `-s model.cell=lsmt`; may be
+            empty.
     """
 
     path: Path
@@ -106,15 +110,12 @@ def _path_in(data: Any, loc: tuple[int | str, ...], kind: str) -> Path:
         if inside:
             path.append(part)
             data = data[part]
-        elif (last and kind == "missing") or not _is_tag(data, part):
-            if isinstance(data, Mapping) or kind == "missing":
-                path.append(part)
+        elif (kind == "missing" and last) or (isinstance(data, Mapping) and not _is_tag(data, part)):
+            path.append(part)
     return tuple(path)
 
 
-def _is_tag(data: Any, part: int | str) -> bool:
-    if not isinstance(data, Mapping):
-        return True
+def _is_tag(data: Mapping[str, Any], part: int | str) -> bool:
     return part in data.values() or part in _TAGS
 
 
@@ -137,7 +138,8 @@ def _message(path: Path, details: dict[str, Any]) -> str:
     """One error in words."""
     kind, value, context = details["type"], details["input"], details.get("ctx", {})
     if kind == "union_tag_invalid":
-        return f"{context['tag']!r} is not one of {did_you_mean(str(context['tag']), _quoted(context['expected_tags']))}"
+        tag = str(context["tag"])
+        return f"{tag!r} is not one of {did_you_mean(tag, _quoted(context['expected_tags']))}"
     if kind == "union_tag_not_found":
         expected = ", ".join(_choices_of(path))
         return f"missing; it is one of {expected}" if expected else "missing"
@@ -147,7 +149,9 @@ def _message(path: Path, details: dict[str, Any]) -> str:
         known = _fields_beside(path, details)
         return f"unknown field; known: {did_you_mean(str(path[-1]), known)}" if known else "unknown field"
     if kind in ("greater_than_equal", "greater_than", "less_than_equal", "less_than"):
-        return f"{value!r} is out of bounds: it must be {_BOUNDS[kind]} {_plain(next(iter(context.values())))}"
+        return (
+            f"{value!r} is out of bounds: it must be {_BOUNDS[kind]} {_plain(next(iter(context.values())))}"
+        )
     if kind in _EXPECTED:
         return f"{_shown(value)} is not {_EXPECTED[kind]}"
     if kind == "missing":
@@ -194,8 +198,6 @@ def _quoted(text: str) -> list[str]:
 
 
 def _choices_of(path: Path) -> list[str]:
-    from seqlab.spec.schema import CELLS, CLIPS, OPTIMIZERS, TASKS
-
     registries: dict[Path, Iterable[str]] = {
         ("task",): TASKS,
         ("model",): CELLS,

@@ -1,13 +1,13 @@
 """What to run: the spec, as pydantic models built from the registries.
 
-A spec names a task, a model, how it is trained, and what is claimed of it. Validated and resolved (every default filled
-in) it determines a run to the last bit.
+A spec names a task, a model, how it is trained, and what is claimed of it. Validated and resolved (every
+default filled in) it determines a run to the last bit.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Union
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeAlias, Union
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
@@ -22,11 +22,14 @@ from seqlab.tasks import TASKS, Rung, Task
 SCHEMA_VERSION = 1
 
 if TYPE_CHECKING:
-    AnyTask, AnyCell, AnyOptimizer, AnyClip = Task, Cell, Optimizer, Clip
+    AnyTask: TypeAlias = Task
+    AnyCell: TypeAlias = Cell
+    AnyOptimizer: TypeAlias = Optimizer
+    AnyClip: TypeAlias = Clip
 else:
 
     def _one_of(registry: Iterable[type[Choice]], discriminator: str) -> Any:
-        return Annotated[Union[tuple(registry)], Field(discriminator=discriminator)]
+        return Annotated[Union[tuple(registry)], Field(discriminator=discriminator)]  # noqa: UP007
 
     AnyTask = _one_of(TASKS.values(), "name")
     AnyCell = _one_of(CELLS.values(), "cell")
@@ -69,13 +72,22 @@ class Training(Section):
     optimizer: AnyOptimizer = Field(default_factory=Adam, description="how a gradient becomes an update")
     clip: AnyClip = Field(default_factory=NormClip, description="how large gradients are held back")
     log_every: int = Field(
-        default_factory=_share_of_steps(2_000), ge=1, description="a row of metrics", json_schema_extra={"unit": "steps"}
+        default_factory=_share_of_steps(2_000),
+        ge=1,
+        description="a row of metrics",
+        json_schema_extra={"unit": "steps"},
     )
     eval_every: int = Field(
-        default_factory=_share_of_steps(20), ge=1, description="an evaluation", json_schema_extra={"unit": "steps"}
+        default_factory=_share_of_steps(20),
+        ge=1,
+        description="an evaluation",
+        json_schema_extra={"unit": "steps"},
     )
     frame_every: int = Field(
-        default_factory=_share_of_steps(100), ge=1, description="a kept frame", json_schema_extra={"unit": "steps"}
+        default_factory=_share_of_steps(100),
+        ge=1,
+        description="a kept frame",
+        json_schema_extra={"unit": "steps"},
     )
     checkpoint_every: int = Field(
         default_factory=lambda data: data.get("frame_every", _share_of_steps(100)(data)),
@@ -115,8 +127,13 @@ class Claim(Section):
     state: Literal["finished", "diverged"] | None = Field(None, description="the state in which the run ends")
     below: float | RungLimit | None = Field(None, description="the metric is below this")
     above: float | RungLimit | None = Field(None, description="the metric is above this")
-    at: Literal["end", "best"] = Field("end", description="at the last row, or at the row with the best eval/loss")
-    seeds: Annotated[tuple[int, int], Field(strict=False, description="[k, n]: holds in k of n seeds")] = (1, 1)
+    at: Literal["end", "best"] = Field(
+        "end", description="at the last row, or at the row with the best eval/loss"
+    )
+    seeds: Annotated[tuple[int, int], Field(strict=False, description="[k, n]: holds in k of n seeds")] = (
+        1,
+        1,
+    )
     why: str = Field("", description="why it should hold")
 
     @model_validator(mode="after")
@@ -151,7 +168,7 @@ METRICS = (
 class Spec(Section):
     """A whole experiment. See `seqlab schema` for every field."""
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[1] = 1
     title: str = Field("", max_length=200, description="one line")
     about: str = Field("", max_length=10_000, description="what to watch in which panel, and why it happens")
     task: AnyTask

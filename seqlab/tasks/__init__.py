@@ -6,7 +6,7 @@ A new task is one new file with a subclass of `Task`; `TASKS` finds it.
 from seqlab.choices import discover
 from seqlab.tasks.base import Batch, Rung, Split, Task
 
-TASKS: dict[str, type[Task]] = discover(__name__, Task)
+TASKS: dict[str, type[Task]] = discover(__name__, Task)  # type: ignore[type-abstract]
 """Every task by its name."""
 
 __all__ = ["TASKS", "Batch", "Rung", "Split", "Task"]

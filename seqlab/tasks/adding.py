@@ -1,7 +1,7 @@
 """Adding: remember two marked numbers and give their sum at the end.
 
-Hochreiter & Schmidhuber (1997), experiment 4, in the variant of Arjovsky et al. (2016, "urnn"): values U[0,1], one marker
-in each half of the sequence, target the plain sum at the last step.
+Hochreiter & Schmidhuber (1997), experiment 4, in the variant of Arjovsky et al. (2016, "urnn"): values
+U[0,1], one marker in each half of the sequence, target the plain sum at the last step.
 """
 
 from __future__ import annotations

@@ -28,8 +28,10 @@ class Batch:
         inputs: float32 [T, B, F].
         targets: float32 [T, B, O], or int64 classes [T, B].
         mask: float32 [T, B], 1 where the loss counts.
-        future: float32 [horizon, B, O], what a forecast that runs free after step T should say; None without one.
-        known: what the task knows and the network is not told (the clean signal behind the noise, say), by name.
+        future: float32 [horizon, B, O], what a forecast that runs free after step T should say; None
+            without one.
+        known: what the task knows and the network is not told (the clean signal behind the noise, say), by
+            name.
     """
 
     inputs: NDArray[np.float32]
@@ -105,8 +107,8 @@ class Task(Choice):
     def guesses(self, batch: Batch) -> dict[tuple[str, str], NDArray[np.float64]]:
         """What each rung's predictor says on `batch`, by (metric, name).
 
-        The arrays have the shape of the network's outputs, [T, B, O] (logits for classes), or for `eval/forecast`
-        [horizon, B, O]; their loss is the rung as measured.
+        The arrays have the shape of the network's outputs, [T, B, O] (logits for classes), or for
+        `eval/forecast` [horizon, B, O]; their loss is the rung as measured.
         """
 
     def correct(self, outputs: NDArray[Any], targets: NDArray[Any], mask: NDArray[Any]) -> tuple[int, int]:

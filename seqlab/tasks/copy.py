@@ -1,7 +1,7 @@
 """Copy: hold a few symbols over a delay and give them back.
 
-Hochreiter & Schmidhuber (1997) in the variant of Arjovsky et al. (2016, "urnn"): S symbols, D-1 blanks, a marker, S blanks;
-the answer starts at the step after the marker, and the loss is over all steps.
+Hochreiter & Schmidhuber (1997) in the variant of Arjovsky et al. (2016, "urnn"): S symbols, D-1 blanks, a
+marker, S blanks; the answer starts at the step after the marker, and the loss is over all steps.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class Copy(Task):
         )
 
     def guesses(self, batch: Batch) -> dict[tuple[str, str], NDArray[np.float64]]:
-        """Log-probabilities: the classes' frequencies everywhere; blank while it waits, then uniform over symbols."""
+        """Log-probabilities: the classes' frequencies everywhere; blank while waiting, then uniform."""
         length, count, alphabet = self.timesteps, self.symbols, self.alphabet
         shape = (length, batch.inputs.shape[1], self.outputs)
         constant = np.empty(shape)

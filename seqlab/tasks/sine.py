@@ -38,7 +38,9 @@ class Sine(Task):
             json_schema_extra={"unit": "timesteps"},
         ),
     ] = (10.0, 50.0)
-    noise: float = Field(0.0, ge=0.0, le=10.0, description="standard deviation of noise on inputs and targets")
+    noise: float = Field(
+        0.0, ge=0.0, le=10.0, description="standard deviation of noise on inputs and targets"
+    )
     horizon: int = Field(
         50,
         ge=0,
@@ -78,7 +80,7 @@ class Sine(Task):
         return np.arange(self.length)
 
     def draw(self, rng: np.random.Generator, size: int) -> Batch:
-        """Draw T + 1 + horizon values; inputs are the first T, targets the same one step on, the rest is the future."""
+        """Draw T + 1 + horizon values: the inputs, the targets one step on, and the future."""
         total = self.length + 1 + self.horizon
         low, high = self.period
         shape = (self.sines, size)
@@ -103,7 +105,7 @@ class Sine(Task):
         )
 
     def rungs(self) -> tuple[Rung, ...]:
-        """Power n·E[A²]/2 + σ²; repeating at lag d costs n·E[A²]·E[1 - cos(2πd/P)] + 2σ²; the clean value σ²."""
+        """n·E[A²]/2 + σ² for 0; n·E[A²]·E[1 - cos(2πd/P)] + 2σ² at lag d; σ² for the clean value."""
         power, variance = self.sines * _MEAN_SQUARE_AMPLITUDE, self.noise**2
         rungs = [
             Rung("zero", "predict 0", power / 2 + variance),
@@ -118,7 +120,8 @@ class Sine(Task):
     def _drift(self, first: int, last: int) -> float:
         """E[1 - cos(2πd/P)] over lags d = first..last and log-uniform P, by the midpoint rule in log P.
 
-        The mean over lags is closed: Σ cos(ωd) = cos(ω(first+last)/2)·sin(nω/2)/sin(ω/2) for n lags (Dirichlet).
+        The mean over lags is closed: Σ cos(ωd) = cos(ω(first+last)/2)·sin(nω/2)/sin(ω/2) for n lags
+            (Dirichlet).
         """
         low, high = np.log(self.period[0]), np.log(self.period[1])
         omega = 2 * np.pi / np.exp(low + (high - low) * (np.arange(20_000) + 0.5) / 20_000)
@@ -127,7 +130,7 @@ class Sine(Task):
         return float(1 - cosine.mean())
 
     def guesses(self, batch: Batch) -> dict[tuple[str, str], NDArray[np.float64]]:
-        """Nothing; the last value seen; the value without its noise; the last input for the whole forecast."""
+        """0; the last value seen; the value without its noise; the last input for the whole forecast."""
         inputs = batch.inputs.astype(np.float64)
         guesses = {
             ("eval/loss", "zero"): np.zeros(inputs.shape),

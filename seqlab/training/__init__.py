@@ -1,1 +1,1 @@
-"""Training: puts the compiled kernels together into networks, truncated backpropagation, steps and the probe."""
+"""Training: compiled kernels put together into networks, truncated backpropagation, steps and the probe."""

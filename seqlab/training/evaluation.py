@@ -1,7 +1,7 @@
 """Evaluation on a fixed held-out split: loss, accuracy, and the forecast that runs free on its own outputs.
 
-The split is drawn from the task's fields alone, in chunks, and run through short windows, so that neither its size nor the
-length of its sequences costs memory.
+The split is drawn from the task's fields alone, in chunks, and run through short windows, so that neither
+its size nor the length of its sequences costs memory.
 """
 
 from __future__ import annotations
@@ -58,7 +58,9 @@ class Evaluator:
         parallel: a map that may use threads; results come in the items' order.
     """
 
-    def __init__(self, network: Network, parallel: Callable[[Callable[[int], Any], Iterable[int]], list[Any]]) -> None:
+    def __init__(
+        self, network: Network, parallel: Callable[[Callable[[int], Any], Iterable[int]], list[Any]]
+    ) -> None:
         self._network = network
         self._parallel = parallel
         spec = network.spec
@@ -119,7 +121,7 @@ class Evaluator:
         return drawn
 
     def _chunk(self, number: int) -> NDArray[np.float64]:
-        """Sums over one chunk: loss, unmasked steps, right, asked, squared forecast errors, forecast numbers."""
+        """Sums of a chunk: loss, unmasked steps, right, asked, squared forecast errors, forecasts."""
         task = self._network.spec.task
         batch, sequences = self._data(number)
         work = self._take(self._sizes[number])

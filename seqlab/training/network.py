@@ -1,7 +1,7 @@
 """A network: layers of one cell and a readout, as forward and backward passes over windows of a sequence.
 
-Layers and windows are put together here in plain Python, once per window; the kernels do the work. A `Pass` owns every
-buffer that a slice of the batch needs, as long as a window and no longer.
+Layers and windows are put together here in plain Python, once per window; the kernels do the work. A `Pass`
+owns every buffer that a slice of the batch needs, as long as a window and no longer.
 """
 
 from __future__ import annotations
@@ -86,8 +86,8 @@ class _Window:
 class Pass:
     """Forward and backward passes of `batch` sequences through windows of up to `window` timesteps.
 
-    The states after a window are the start of the next until `reset`. Derivatives are handed from a window to the one
-    before only on request.
+    The states after a window are the start of the next until `reset`. Derivatives are handed from a window
+    to the one before only on request.
 
     Args:
         network: whose weights are used, as they stand at each call.
@@ -161,8 +161,8 @@ class Pass:
         Args:
             x: the inputs that `forward` was given.
             gradients: added to.
-            across: take over the derivative with respect to the states that the last backward pass left at its
-                start, instead of cutting it there. Windows must then be run from the last to the first.
+            across: take over the derivative with respect to the states that the last backward pass left at
+                its start, instead of cutting it there. Windows must then be run from the last to the first.
         """
         network, window = self.network, self._current
         top = window.layers[-1]

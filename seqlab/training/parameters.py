@@ -1,7 +1,7 @@
 """Parameters: all weights of a network in one flat vector, seen as named arrays.
 
-Optimisers and clipping pass over the vector; kernels take the arrays, which are views into it. Gradients and optimiser
-slots have the same form.
+Optimisers and clipping pass over the vector; kernels take the arrays, which are views into it. Gradients
+and optimiser slots have the same form.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Parameters:
         self.readout = tuple(self.named[-1].values())
 
     def to_torch(self, cell: Cell) -> dict[str, NDArray[Any]]:
-        """Copies under PyTorch's names and in its layout; the readout as `readout.weight` [O, H] and `readout.bias`."""
+        """Copies in PyTorch's layout, by its names, with `readout.weight` [O, H] and `readout.bias` [O]."""
         tensors = {}
         for layer, views in enumerate(self.named[:-1]):
             tensors.update(cell.to_torch(views, layer))

@@ -1,7 +1,8 @@
 """The probe: a fixed batch through which every frame looks at the network.
 
-It records what the panels show: the outputs, gates and states of its first sequence, the free-running forecast, and for
-every timestep and layer how large the gradient is: under the run's truncation, under full backpropagation, and for the
+It records what the panels show: the outputs, gates and states of its first sequence, the free-running
+    forecast, and for every timestep and layer how large the gradient is: under the run's truncation, under
+    full backpropagation, and for the
 last loss alone (credit), where vanishing is seen bare.
 """
 
@@ -117,16 +118,16 @@ class Probe:
         return norms
 
     def _metrics(
-        self, gradients: list[NDArray[np.float64]], credits: list[NDArray[np.float64]]
+        self, gradients: list[NDArray[np.float64]], credit: list[NDArray[np.float64]]
     ) -> dict[str, float]:
         """First and last of the top layer; beyond a wall there is no first gradient to speak of."""
-        gradient, credit = gradients[-1], credits[-1]
+        gradient, bare = gradients[-1], credit[-1]
         last = float(gradient[self._last_step])
         metrics = {"probe/gradient_last": last}
         if self._reaches_first:
             metrics["probe/gradient_first"] = float(gradient[0])
             metrics["probe/gradient_ratio"] = _ratio(float(gradient[0]), last)
-        metrics["probe/credit_ratio"] = _ratio(float(credit[0]), float(credit[self._last_step]))
+        metrics["probe/credit_ratio"] = _ratio(float(bare[0]), float(bare[self._last_step]))
         return metrics
 
 

@@ -1,7 +1,7 @@
 """The trainer: one step after another, as `seqlab.spec` defines them, and the evaluations between.
 
-Step n (from 1) draws batch n, takes its loss and gradient at θ of step n-1, and updates to θ of step n. Nothing here looks at
-a clock, a file or the number of threads: the same spec gives the same bits.
+Step n (from 1) draws batch n, takes its loss and gradient at θ of step n-1, and updates to θ of step n.
+Nothing here looks at a clock, a file or the number of threads: the same spec gives the same bits.
 """
 
 from __future__ import annotations
@@ -91,14 +91,15 @@ class Trainer:
 
     @property
     def nbytes(self) -> int:
-        """Memory of a training step but for the batch: weights, gradients, slots and the buffers of the passes."""
+        """Memory of a step but for its batch: weights, gradients, slots and the buffers of the passes."""
         vectors = [self.network.parameters, *self._slots.values(), *self._gradients]
         return sum(vector.flat.nbytes for vector in vectors) + sum(work.nbytes for work in self._passes)
 
     def advance(self) -> Step:
         """Make one step.
 
-        A loss or gradient that is not finite makes no update: the weights and the optimiser stay those before this
+        A loss or gradient that is not finite makes no update: the weights and the optimiser stay those
+            before this
         step, and the step is not counted.
         """
         spec = self.spec
@@ -126,7 +127,9 @@ class Trainer:
         cell = self.network.cell
         tensors = {MODEL + name: value for name, value in self.network.parameters.to_torch(cell).items()}
         for slot, values in self._slots.items():
-            tensors.update({f"{OPTIMIZER}{slot}.{name}": value for name, value in values.to_torch(cell).items()})
+            tensors.update(
+                {f"{OPTIMIZER}{slot}.{name}": value for name, value in values.to_torch(cell).items()}
+            )
         tensors[f"{OPTIMIZER}updates"] = np.array([self._updates], np.int64)
         return tensors
 

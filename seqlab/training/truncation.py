@@ -1,8 +1,9 @@
 """Backpropagation through time, full and truncated: sweeps of a pass over the windows of a sequence.
 
-States are carried over a wall, derivatives are cut there (Williams & Peng 1990, with k1 = k2 = k). Full backpropagation is
-the case of a single window. `sweep_back` undoes the cut: it hands derivatives from each window to the one before,
-running each forward again from its stored start, so that even the full gradient needs memory for one window only.
+States are carried over a wall, derivatives are cut there (Williams & Peng 1990, with k1 = k2 = k). Full
+backpropagation is the case of a single window. `sweep_back` undoes the cut: it hands derivatives from each
+window to the one before, running each forward again from its stored start, so that even the full gradient
+needs memory for one window only.
 """
 
 from __future__ import annotations
@@ -35,7 +36,9 @@ class Sequences:
     def of(cls, network: Network, batch: Batch, start: int = 0, stop: int | None = None) -> Sequences:
         """Sequences `start` to `stop - 1` of a batch."""
         dtype = network.dtype
-        targets = batch.targets if batch.targets.dtype == np.int64 else batch.targets.astype(dtype, copy=False)
+        targets = (
+            batch.targets if batch.targets.dtype == np.int64 else batch.targets.astype(dtype, copy=False)
+        )
         return cls(
             np.ascontiguousarray(batch.inputs[:, start:stop], dtype),
             np.ascontiguousarray(targets[:, start:stop]),
@@ -86,7 +89,8 @@ def sweep_back(
 ) -> None:
     """Go through all windows of a sequence as full backpropagation does, with memory for one window.
 
-    Arguments as for `sweep`; the states start from zero, and `after` sees the windows from the last to the first.
+    Arguments as for `sweep`; the states start from zero, and `after` sees the windows from the last to the
+    first.
     """
     work.reset()
     starts = []

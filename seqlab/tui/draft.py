@@ -134,7 +134,7 @@ class Draft:
             self._pick(path, text)
             return
         table = self._table(path)
-        if text:
+        if text.strip():
             table[path[-1]] = _parsed(entry.kind, text)
         else:
             table.pop(path[-1], None)
@@ -145,6 +145,11 @@ class Draft:
             return self.picked(path)
         value = self._find(path)
         return "" if value is None else shown(value, plain=True)
+
+    def reads(self, entry: Entry, typed: str) -> bool:
+        """Whether a typed text says what is set: `1e4` and `10000.` do where 10000 is."""
+        value = self._find(entry.path)
+        return (_parsed(entry.kind, typed) == value) if typed.strip() else value is None
 
     def default(self, path: Path) -> str:
         """What a field is as long as nothing is set, as it would be typed; empty if that is not known yet."""

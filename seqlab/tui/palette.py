@@ -31,7 +31,7 @@ _DEPTHS: dict[str | None, Depth] = {"truecolor": "truecolor", "256": "256", "sta
 
 @dataclass(frozen=True)
 class Shade:
-    """One level of a ramp as it stands in a cell: a glyph, its colour and the colour behind it ("" = none)."""
+    """One level of a ramp as it stands in a cell: a glyph, its colour, the colour behind it ("" = none)."""
 
     glyph: str = " "
     color: str = ""
@@ -94,7 +94,8 @@ _DIVERGING_TRUECOLOR_LIGHT = _backgrounds(
 _DIVERGING_256_DARK = _backgrounds("afd7ff 5fafd7 0087af 005f87 303030 5f5f00 af5f00 ff8700 ffaf87")
 _DIVERGING_256_LIGHT = _backgrounds("005faf 5f87d7 87afff d7d7ff ffffff ffd7af d7af5f d75f00 875f00")
 _DIVERGING_16_DARK = _dithered(
-    (_BRIGHT_BLUE, ""), (_BLUE, ""), (_BLUE, _BLACK), (_BLACK, ""), (_RED, _BLACK), (_RED, ""), (_BRIGHT_RED, "")
+    (_BRIGHT_BLUE, ""), (_BLUE, ""), (_BLUE, _BLACK), (_BLACK, ""),
+    (_RED, _BLACK), (_RED, ""), (_BRIGHT_RED, ""),
 )  # fmt: skip
 _DIVERGING_16_LIGHT = _dithered(
     (_BLUE, ""), (_BRIGHT_BLUE, ""), (_BRIGHT_BLUE, _WHITE), (_WHITE, ""),
@@ -120,7 +121,7 @@ for _dark in (True, False):
 
 # (plain, faint), told apart under protanopia, deuteranopia and tritanopia (tests/tui/test_palette.py).
 _HUES_DARK = (
-    ("#5fafff", "#005f87"), ("#ffaf5f", "#875f00"), ("#00af87", "#005f5f"), ("#d787d7", "#875f87"),
+    ("#5fafff", "#5f87af"), ("#ffaf5f", "#af875f"), ("#00af87", "#5f8787"), ("#d787d7", "#875f87"),
     ("#ffff87", "#87875f"),
 )  # fmt: skip
 _HUES_LIGHT = (

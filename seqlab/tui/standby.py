@@ -1,7 +1,7 @@
 """The worker that stands by while a person is still choosing: it imports, compiles and measures in the meantime.
 
-One choice is sent at a time and the newest waits for its answer, so that a figure always belongs to the choice it is shown
-with. A worker that dies costs nothing but its figures: the next run starts another.
+A worker answers a choice twice: once when it is compiled, once when a step is measured. The next choice is sent after the first
+answer, and figures count only after it, so that a figure always belongs to the choice it is shown with. A worker that dies costs nothing but its figures: the next run starts another.
 """
 
 from __future__ import annotations
@@ -29,18 +29,14 @@ class News:
     Attributes:
         words: for the top line, short.
         details: what a dead or failing worker left behind; empty if all is well.
-        busy: whether it is on its way to something, so that its time runs.
         step_ms: milliseconds a step of the choice at hand, once measured.
         run_seconds: how long the whole run would take, once measured.
-        bytes: memory a step, as the worker allocated it.
     """
 
     words: str = ""
     details: str = ""
-    busy: bool = False
     step_ms: float | None = None
     run_seconds: float | None = None
-    bytes: float | None = None
 
 
 class Standby:
@@ -58,7 +54,8 @@ class Standby:
         self._error = ""
         self._chosen: Spec | None = None
         self._sent: Spec | None = None
-        self._answered = False
+        self._compiled = False
+        self._figures: dict[str, float] = {}
 
     def start(self) -> None:
         """Start a worker, unless one is alive."""
@@ -83,9 +80,7 @@ class Standby:
         if self._worker is None:
             return News("no worker", self._error) if self._error else News()
         for message in self._worker.states():
-            self._enter(message)
-            if message["state"] in ("ready", "error") and self._sent is not None and "cell" in message:
-                self._answered = True
+            self._hear(message)
         if not self._worker.alive:
             code = self._worker.exit_code
             details = self._worker.stderr_tail() or "it left no word on stderr"
@@ -120,39 +115,38 @@ class Standby:
         self._forget()
 
     def _forget(self) -> None:
-        self._worker, self._sent, self._answered, self._state = None, None, False, {}
+        self._worker, self._sent, self._compiled, self._state, self._figures = None, None, False, {}, {}
 
     def _enter(self, message: dict[str, Any]) -> None:
         if message.get("state") != self._state.get("state") or message.get("cell") != self._state.get("cell"):
             self._since = time.monotonic()
         self._state = message
 
+    def _hear(self, message: dict[str, Any]) -> None:
+        self._enter(message)
+        measured = {name: message[name] for name in ("step_ms", "run_seconds") if name in message}
+        if message["state"] == "error" or (message["state"] == "ready" and not measured):
+            self._compiled = True
+        elif measured and self._compiled:
+            self._figures = measured
+
     def _send(self) -> None:
-        """Send the newest choice, once the one before it is answered."""
+        """Send the newest choice, once the one before it is compiled."""
         worker, chosen = self._worker, self._chosen
-        if worker is None or chosen is None or chosen == self._sent or not (self._sent is None or self._answered):
+        if worker is None or chosen is None or chosen == self._sent or not (self._sent is None or self._compiled):
             return
-        self._sent, self._answered = chosen, False
+        self._sent, self._compiled, self._figures = chosen, False, {}
         with contextlib.suppress(RunError):  # a dead worker is noticed by `poll`
             worker.warm(chosen.model_dump(mode="json", exclude_none=True))
 
     def _news(self) -> News:
         state, cell = self._state.get("state"), self._state.get("cell")
         elapsed = f"{time.monotonic() - self._since:.1f} s"
-        if state == "ready" and cell and not self._answered:  # on its way to the next choice
-            return News(f"worker ready · {cell} compiled", busy=True)
         if state == "ready":
-            seconds = self._state.get("seconds")
-            how = f" · {cell} compiled" + (f" in {seconds:.1f} s" if isinstance(seconds, int | float) else "")
-            figures = self._figures() if self._answered and self._sent == self._chosen else {}
-            return News("worker ready" + (how if cell else ""), **figures)
+            figures = self._figures if self._sent == self._chosen else {}
+            return News(f"worker ready · {cell} compiled in {self._state.get('seconds', 0.0):.1f} s", **figures)
         if state == "error":
             return News("worker error", str(self._state.get("message", "")))
         if state == "compiling":
-            return News(f"compiling {cell} {elapsed}", busy=True)
-        words = "starting a worker" if state == "starting" else "importing numba"
-        return News(f"{words} {elapsed}", busy=True)
-
-    def _figures(self) -> dict[str, float]:
-        names = ("step_ms", "run_seconds", "bytes")
-        return {name: self._state[name] for name in names if isinstance(self._state.get(name), int | float)}
+            return News(f"compiling {cell} {elapsed}")
+        return News(f"{'starting a worker' if state == 'starting' else 'importing numba'} {elapsed}")

@@ -1,5 +1,5 @@
-"""The worker: the process that trains one run folder. `python -m seqlab.worker` starts it (see `seqlab.runs.launch`).
+"""The worker: the process that trains one run folder, started by `seqlab.runs.launch`.
 
-`__main__` speaks with whoever started it, `warmth` imports, compiles and measures ahead, `job` trains a run and writes
-down everything it learns, `environment` records what it ran on.
+`__main__` speaks with whoever started it, `warmth` imports, compiles and measures ahead, `job` trains a run
+and writes down everything it learns, `environment` records what it ran on.
 """

@@ -1,7 +1,8 @@
 """The worker's life: warm up while a person is choosing, then train one run folder, needing nobody.
 
-JSON lines come in: `{"warm": <resolved spec>}`, as often as the choice changes, and `{"run": <folder>}`. JSON lines go out:
-`{"state": "importing" | "compiling" | "ready" | "error", …}`. When the input ends before a `run`, the worker ends. Once
+JSON lines come in: `{"warm": <resolved spec>}`, as often as the choice changes, and `{"run": <folder>}`.
+    JSON lines go out: `{"state": "importing" | "compiling" | "ready" | "error", …}`. When the input ends
+    before a `run`, the worker ends. Once
 it has a run, its output goes to `worker.log` and its input does not matter any more.
 """
 
@@ -68,7 +69,7 @@ def _read(lines: queue.Queue[dict[str, Any] | None]) -> None:
 
 
 def _newest(lines: queue.Queue[dict[str, Any] | None]) -> dict[str, Any] | None:
-    """The next message worth acting on: of several choices only the last one counts, and a run counts most."""
+    """The next message worth acting on: of several choices only the last, and a run before any."""
     message = lines.get()
     while message is not None and "run" not in message and not lines.empty():
         message = lines.get()

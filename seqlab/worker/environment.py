@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import socket
@@ -67,3 +68,22 @@ def _cpu_model() -> str:
     except OSError:
         pass
     return platform.processor() or platform.machine()
+
+
+def main() -> None:
+    """Print what a worker finds here, as JSON."""
+    from seqlab.cells import CELLS
+    from seqlab.kernels.jit import cache_folder, cache_is_writable, is_compiled
+
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    found = {
+        "environment": environment(cores),
+        "cache": str(cache_folder()),
+        "cache_is_writable": cache_is_writable(),
+        "compiled": [cell for cell in CELLS if is_compiled(cell)],
+    }
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()

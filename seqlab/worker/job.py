@@ -105,7 +105,9 @@ class Job:
             self._resume(trainer, now)
         writer.write_probe(trainer.probe.tensors())
         measured = trainer.evaluator.rungs()
-        writer.event("rungs", rungs=[{**asdict(found.rung), "measured": found.measured} for found in measured])
+        writer.event(
+            "rungs", rungs=[{**asdict(found.rung), "measured": found.measured} for found in measured]
+        )
         if self._lengthened:
             self._record_change(trainer.step + 1, STEPS, self._steps)
         return trainer
@@ -158,7 +160,8 @@ class Job:
             result = trainer.advance()
             if result.diverged:
                 recorder.failed(result, began)
-                words = f"diverged at step {result.step:,}: {result.diverged}; checkpoint {trainer.step:,} is good"
+                words = f"diverged at step {result.step:,}: {result.diverged}"
+                words += f"; checkpoint {trainer.step:,} is good"
                 return "diverged", words, {"at": result.step, "why": result.diverged}
             recorder.record(result, began)
             if self._single:

@@ -1,7 +1,7 @@
 """The recorder: what a step leaves in the run folder.
 
-Rows, kept frames and checkpoints are due by the number of the step alone, so that the same spec leaves the same record.
-Live frames and the rate go by the clock.
+Rows, kept frames and checkpoints are due by the number of the step alone, so that the same spec leaves the
+same record. Live frames and the rate go by the clock.
 """
 
 from __future__ import annotations

@@ -63,7 +63,13 @@ class Warmth:
         A tiny network of the same kind goes once through everything; shapes are not part of what is compiled.
         """
         training = spec.training
-        key = (spec.model.cell, spec.task.loss, training.precision, training.optimizer.name, training.clip.kind)
+        key = (
+            spec.model.cell,
+            spec.task.loss,
+            training.precision,
+            training.optimizer.name,
+            training.clip.kind,
+        )
         if key not in self._compiled:
             self._say(state="compiling", cell=spec.model.cell)
             start = time.perf_counter()

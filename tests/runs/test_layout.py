@@ -54,7 +54,9 @@ def test_a_place_where_no_folder_can_be_made_is_named(tmp_path: Path, spec: Spec
         layout.create_run(spec, tmp_path / "file" / "runs")
 
 
-def test_home_is_the_chosen_folder_else_the_platforms(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_home_is_the_chosen_folder_else_the_platforms(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("SEQLAB_HOME", str(tmp_path))
     assert layout.home() == tmp_path
     monkeypatch.setenv("SEQLAB_HOME", "")
@@ -70,7 +72,11 @@ def named(parent: Path, name: str) -> Path:
 
 
 def test_runs_are_listed_newest_first_and_other_things_are_not(tmp_path: Path) -> None:
-    names = ["20260102-000000-copy-lstm-aaaaaa", "20260101-235959-copy-lstm-zzzzzz", "20251231-000000-copy-gru-bbbbbb"]
+    names = [
+        "20260102-000000-copy-lstm-aaaaaa",
+        "20260101-235959-copy-lstm-zzzzzz",
+        "20251231-000000-copy-gru-bbbbbb",
+    ]
     for name in reversed(names):
         named(tmp_path, name)
     (tmp_path / "20270101-000000-half-made-cccccc").mkdir()
@@ -85,7 +91,9 @@ def test_a_renamed_run_is_listed_by_the_time_of_its_spec(tmp_path: Path) -> None
     assert layout.list_runs(tmp_path) == [renamed, old]
 
 
-def test_a_run_is_found_by_path_name_and_unique_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_is_found_by_path_name_and_unique_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first = named(tmp_path, "20260101-000000-copy-lstm-aaaaaa")
     second = named(tmp_path, "20260102-000000-copy-lstm-bbbbbb")
     longer = named(tmp_path, "20260102-000000-copy-lstm-bbbbbb-again")
@@ -102,7 +110,9 @@ def test_a_run_is_found_by_path_name_and_unique_start(tmp_path: Path, monkeypatc
 def test_an_ambiguous_or_unknown_run_is_refused_with_the_candidates(tmp_path: Path) -> None:
     for day in range(10, 20):
         named(tmp_path, f"202601{day}-000000-copy-lstm-aaaaaa")
-    with pytest.raises(RunError, match=r"'2026011' could be any of 10 runs:\n  20260119-.*\n  … and 2 more$") as error:
+    with pytest.raises(
+        RunError, match=r"(?s)'2026011' could be any of 10 runs:\n  20260119-.*\n  … and 2 more$"
+    ) as error:
         layout.find_run("2026011", tmp_path)
     assert str(error.value).count("\n") == 9
     with pytest.raises(RunError, match=r"is called '1999'; the newest are:\n  20260119"):

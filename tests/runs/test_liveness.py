@@ -37,7 +37,9 @@ def hold(folder: Path) -> subprocess.Popen[str]:
 
 def test_a_second_worker_is_refused_and_told_who_the_first_is(folder: Path) -> None:
     with hold(folder) as process:
-        with pytest.raises(LockedError, match=rf"process {process.pid} on {liveness.host()} is already training"):
+        with pytest.raises(
+            LockedError, match=rf"process {process.pid} on {liveness.host()} is already training"
+        ):
             WorkerLock(folder)
         process.communicate("finish\n")
     WorkerLock(folder).release()

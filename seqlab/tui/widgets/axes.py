@@ -1,7 +1,7 @@
 """Axes: limits that do not jitter, ticks at round numbers, and numbers as the lab writes them.
 
-Linear ticks stand at multiples of 1, 2 or 5 times a power of ten, logarithmic ones at decades. Numbers have at most
-four significant digits and thousands separators, and small ones are written `1e-7`.
+Linear ticks stand at multiples of 1, 2 or 5 times a power of ten, logarithmic ones at decades. Numbers have
+at most four significant digits and thousands separators, and small ones are written `1e-7`.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def linear_limits(values: ArrayLike, most: int = 5, include: Iterable[float] = (
 
 
 def log_limits(values: ArrayLike, include: Iterable[float] = ()) -> Limits | None:
-    """Limits at whole decades around the positive finite values; within one decade at 1, 2 or 5; None without any."""
+    """Limits at decades around the positive finite values; within one decade at 1, 2, 5; None without any."""
     data = _finite(values, include)
     data = data[data > 0]
     if data.size == 0:
@@ -113,7 +113,7 @@ def linear_ticks(limits: Limits, most: int = 5, *, whole: bool = False) -> Ticks
 
 
 def log_ticks(limits: Limits, most: int = 5) -> Ticks:
-    """At most `most` ticks at decades, thinned evenly; at 1, 2 and 5 where there are fewer than two decades."""
+    """At most `most` ticks at decades, thinned evenly; at 1, 2 and 5 where there are fewer than two."""
     low, high = limits
     if most < 1 or not (math.isfinite(high) and 0 < low < high):
         return Ticks()
@@ -123,8 +123,10 @@ def log_ticks(limits: Limits, most: int = 5) -> Ticks:
         # Thinned from the top: the largest decade is where the curves start.
         exponents = sorted(range(last, first - 1, -every))
         values = tuple(10.0**exponent for exponent in exponents)
-        plain = -3 <= exponents[0] and exponents[-1] <= 4
-        return Ticks(values, tuple(number(v) if plain else f"1e{e}" for v, e in zip(values, exponents, strict=True)))
+        plain = exponents[0] >= -3 and exponents[-1] <= 4
+        return Ticks(
+            values, tuple(number(v) if plain else f"1e{e}" for v, e in zip(values, exponents, strict=True))
+        )
     values = tuple(v for v in _rounds_around(low, high) if low * (1 - 1e-9) <= v <= high * (1 + 1e-9))
     while len(values) > most:
         values = values[:: 2 if most > 1 else len(values)]
@@ -132,14 +134,16 @@ def log_ticks(limits: Limits, most: int = 5) -> Ticks:
 
 
 def sequence_ticks(length: int, most: int = 5) -> Ticks:
-    """Ticks along a sequence of timesteps 1 … length: both ends, and round ones (1, 2, 2.5, 5 × 10^n) between."""
+    """Ticks along timesteps 1 … length: both ends, and round ones (1, 2, 2.5, 5 × 10^n) between."""
     if length < 1 or most < 1:
         return Ticks()
     if length == 1 or most == 1:
         return Ticks((1.0,), ("1",))
     wanted = length / max(1, most - 1)
     power = 10 ** max(0, math.floor(math.log10(wanted)))
-    candidates = [f * power for f in (1, 2, 2.5, 5, 10, 20, 25, 50, 100) if f * power >= wanted and (f * power) % 1 == 0]
+    candidates = [
+        f * power for f in (1, 2, 2.5, 5, 10, 20, 25, 50, 100) if f * power >= wanted and (f * power) % 1 == 0
+    ]
     step = int(candidates[0])
     inner = [t for t in range(step, length, step) if t > 1 and length - t >= step / 2]
     values = (1, *inner[: max(0, most - 2)], length)
@@ -147,7 +151,8 @@ def sequence_ticks(length: int, most: int = 5) -> Ticks:
 
 
 def _finite(values: ArrayLike, include: Iterable[float]) -> NDArray[np.float64]:
-    data = np.concatenate([np.ravel(np.asarray(values, np.float64)), np.asarray(list(include), np.float64)])
+    parts = (np.ravel(np.asarray(values, np.float64)), np.asarray(list(include), np.float64))
+    data: NDArray[np.float64] = np.concatenate(parts)
     return data[np.isfinite(data)]
 
 
@@ -178,11 +183,15 @@ def _rounds_around(low: float, high: float) -> list[float]:
 
 
 def _labels(values: tuple[float, ...], step: float) -> tuple[str, ...]:
-    """Labels with as many decimals as the step has, alike on all ticks; powers of ten where these would be long."""
+    """Labels with as many decimals as the step has, alike on all; powers of ten where these would be long."""
     largest = max((abs(value) for value in values), default=0.0)
     decimals = max(0, -math.floor(math.log10(step) + 1e-9))
     if largest >= 1e7 or largest < 1e-3 or decimals > 7:
-        digits = 0 if largest == 0 else max(0, math.floor(math.log10(largest)) - math.floor(math.log10(step) + 1e-9))
+        digits = (
+            0
+            if largest == 0
+            else max(0, math.floor(math.log10(largest)) - math.floor(math.log10(step) + 1e-9))
+        )
         return tuple(_scientific(value, min(digits, 15)) for value in values)
     return tuple(f"{value + 0.0:,.{decimals}f}" for value in values)
 

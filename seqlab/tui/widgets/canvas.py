@@ -2,7 +2,8 @@
 
 Textual writes whole rows of a widget's dirty region again, cell by cell, whether or not they changed. So a
 `CanvasWidget` paints into a `Canvas` (two arrays: glyphs and style numbers), compares it with the last one,
-builds strips for the rows that differ and marks just these as dirty. Nothing is drawn while it is out of sight.
+builds strips for the rows that differ and marks just these as dirty. Nothing is drawn while it is out of
+sight.
 """
 
 from __future__ import annotations
@@ -131,7 +132,7 @@ class CanvasWidget(Widget):
         )
 
     def _paint_changed(self) -> list[int]:
-        """Paint into a new canvas, rebuild the strips of rows that differ from the last, and return their numbers."""
+        """Paint, build strips for the rows that differ from the last picture, and return their numbers."""
         if not self._styles_by_ink:
             self.ink(Style.null())
         old = self._canvas

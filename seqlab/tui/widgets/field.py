@@ -50,7 +50,13 @@ class TextInput(Input, inherit_bindings=False):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         *_editing_keys(),
-        Binding("escape", "leave", "leave", id="field.leave", tooltip="Leave the text, so that letters are keys again"),
+        Binding(
+            "escape",
+            "leave",
+            "leave",
+            id="field.leave",
+            tooltip="Leave the text, so that letters are keys again",
+        ),
     ]
 
     class Left(Message):
@@ -79,7 +85,9 @@ class Picker(Select[str], inherit_bindings=False):
         # The closed picker is as wide as a key: what is said of it shows in the open list alone.
         width = max(EDITOR_WIDTH, *(len(key) + 2 for key in self._keys))
         prompts = [(f"{key:<{width}}{about}".rstrip(), key) for key, about in options]
-        super().__init__(prompts, allow_blank=False, value=value, type_to_search=False, compact=True, classes="stop")
+        super().__init__(
+            prompts, allow_blank=False, value=value, type_to_search=False, compact=True, classes="stop"
+        )
         self.set_class(any(about for _, about in options), "-explained")
 
     def action_turn(self, by: int) -> None:
@@ -123,7 +131,7 @@ class Field(Widget):
         if isinstance(editor, Input):
             if editor.placeholder != default:
                 editor.placeholder = default
-            if not problem and editor.value != text and not (editor.has_focus and self._means(editor.value, text)):
+            if not self._draft.reads(entry, editor.value):
                 with self.prevent(Input.Changed):
                     editor.value = text
         elif isinstance(editor, Picker) and editor.value != (text or default):
@@ -143,7 +151,7 @@ class Field(Widget):
     @on(Input.Changed)
     def _typed(self, event: Input.Changed) -> None:
         event.stop()
-        if event.value != self._draft.text(self.entry.path):
+        if not self._draft.reads(self.entry, event.value):
             self.post_message(self.Edited(self.entry.path, event.value))
 
     @on(Select.Changed)
@@ -176,7 +184,3 @@ class Field(Widget):
     def _on_resize(self, event: events.Resize) -> None:
         if self.is_mounted:
             self.query_one(".hint", Static).update(self._hint())
-
-    def _means(self, typed: str, text: str) -> bool:
-        """Whether what is being typed is another way to write what is set: `1e4`, `100.` or `007`."""
-        return bool(typed.strip()) and bool(text) and self._draft.reads(self.entry.path, typed)

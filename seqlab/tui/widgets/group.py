@@ -20,7 +20,9 @@ class Heading(Widget, can_focus=True):
     """The line of a group that folds: its title, and what is set in it while it is folded."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("space", "fold", "open or close", id="group.fold", tooltip="Open or close this group of fields"),
+        Binding(
+            "space", "fold", "open or close", id="group.fold", tooltip="Open or close this group of fields"
+        ),
         Binding("right", "fold(False)", "open", show=False, id="group.open"),
         Binding("left", "fold(True)", "close", show=False, id="group.close"),
     ]
@@ -92,7 +94,9 @@ class GroupBox(Vertical):
         same = [_shape(a) for a in group.entries] == [_shape(a) for a in self.group.entries]
         self.group, self._problems = group, problems
         if not same and self._rows:
-            kept = {row.entry.path: row for row in self._rows if _shape(row.entry) in map(_shape, group.entries)}
+            kept = {
+                row.entry.path: row for row in self._rows if _shape(row.entry) in map(_shape, group.entries)
+            }
             self._rows = [kept.get(entry.path) or Field(entry, self._draft) for entry in group.entries]
             await self.remove_children([row for row in self.query(Field) if row not in self._rows])
             for index, row in enumerate(self._rows):
@@ -112,7 +116,7 @@ class GroupBox(Vertical):
         return [Field(entry, self._draft) for entry in self.group.entries]
 
     def _follow(self) -> None:
-        for row, entry in zip(self._rows, self.group.entries, strict=True):
+        for row, entry in zip(self._rows, self.group.entries if self._rows else (), strict=True):
             row.show(entry, self._problems.get(entry.path, ""))
         for heading in self.query(Heading):
             heading.words = summary_of(self._draft, self.group)

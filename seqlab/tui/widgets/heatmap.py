@@ -1,9 +1,10 @@
 """A heatmap of units against time: time runs along x, units run down.
 
-A cell shows one value as the colour behind it; where there are more units than rows, and levels are flat colours,
-two units share a cell as the halves of ▀. If there are still more units or timesteps than places, a place shows the
-value of its share that is farthest from the middle of the scale (around 0: the one of largest magnitude), so that
-saturation never averages out; `Heatmap.cover` says how many units and timesteps a place stands for.
+A cell shows one value as the colour behind it; where there are more units than rows, and levels are flat
+colours, two units share a cell as the halves of ▀. If there are still more units or timesteps than places, a
+place shows the value of its share that is farthest from the middle of the scale (around 0: the one of largest
+magnitude), so that saturation never averages out; `Heatmap.cover` says how many units and timesteps a place
+stands for.
 
 Values beyond the scale stand on its end colour with ▲ or ▼ over them; NaN is hatched.
 """
@@ -58,7 +59,7 @@ class Cover(NamedTuple):
 
 
 def quantise(values: ArrayLike, scale: Scale, levels: int) -> NDArray[np.int64]:
-    """Level numbers 0 … levels-1 of equal width; `levels` below the scale, levels+1 above it, levels+2 for NaN."""
+    """Levels 0 … levels-1 of equal width; `levels` below the scale, levels+1 above it, levels+2 for NaN."""
     value = np.asarray(values, np.float64)
     with np.errstate(all="ignore"):
         share = (value / 2 - scale.low / 2) / (scale.high / 2 - scale.low / 2)
@@ -70,7 +71,7 @@ def quantise(values: ArrayLike, scale: Scale, levels: int) -> NDArray[np.int64]:
 
 
 def colour_bar(scale: Scale, palette: Palette, width: int) -> Content:
-    """A legend of at most `width` cells: the ramp between its numbers, `0 ▁▂▃ 1`; just `0 – 1` where it is narrow."""
+    """A legend of at most `width` cells: the ramp between its numbers, just `0 – 1` where it is narrow."""
     low, high = number(scale.low), number(scale.high)
     shades = palette.ramp(scale.kind)
     room = min(width - len(low) - len(high) - 2, len(shades))
@@ -113,10 +114,16 @@ class _Grid:
 
     def spot(self, unit: int, time: int) -> tuple[int, int]:
         """The middle of the block of places (down, across) that shows a value."""
-        down = unit * self.height + self.height // 2 if self.units <= self.slots else cell_of(unit, self.units, self.slots)
+        down = (
+            unit * self.height + self.height // 2
+            if self.units <= self.slots
+            else cell_of(unit, self.units, self.slots)
+        )
         across = cell_of(time, self.timesteps, self.columns)
         if self.timesteps < self.columns:
-            following = cell_of(time + 1, self.timesteps, self.columns) if time + 1 < self.timesteps else self.columns
+            following = (
+                cell_of(time + 1, self.timesteps, self.columns) if time + 1 < self.timesteps else self.columns
+            )
             across = (across + following - 1) // 2
         return down, across
 
@@ -136,21 +143,47 @@ def _share(cell: int, count: int, cells: int) -> slice:
 class Heatmap(CanvasWidget, can_focus=True):
     """Values [units, time] as colours, with a cursor when it has the focus.
 
-    Arrow keys move the cursor by a place (to the very value which that place shows), with shift by one unit or
-    timestep; a click sets it.
+    Arrow keys move the cursor by a place (to the very value which that place shows), with shift by one unit
+    or timestep; a click sets it.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left", "move(0,-1)", "time", id="heatmap.left", show=False, tooltip="cursor to an earlier timestep"),
-        Binding("right", "move(0,1)", "time", id="heatmap.right", show=False, tooltip="cursor to a later timestep"),
+        Binding(
+            "left",
+            "move(0,-1)",
+            "time",
+            id="heatmap.left",
+            show=False,
+            tooltip="cursor to an earlier timestep",
+        ),
+        Binding(
+            "right", "move(0,1)", "time", id="heatmap.right", show=False, tooltip="cursor to a later timestep"
+        ),
         Binding("up", "move(-1,0)", "unit", id="heatmap.up", show=False, tooltip="cursor to the unit above"),
-        Binding("down", "move(1,0)", "unit", id="heatmap.down", show=False, tooltip="cursor to the unit below"),
-        Binding("shift+left", "step(0,-1)", "time", id="heatmap.step_left", show=False, tooltip="one timestep back"),
-        Binding("shift+right", "step(0,1)", "time", id="heatmap.step_right", show=False, tooltip="one timestep on"),
+        Binding(
+            "down", "move(1,0)", "unit", id="heatmap.down", show=False, tooltip="cursor to the unit below"
+        ),
+        Binding(
+            "shift+left",
+            "step(0,-1)",
+            "time",
+            id="heatmap.step_left",
+            show=False,
+            tooltip="one timestep back",
+        ),
+        Binding(
+            "shift+right", "step(0,1)", "time", id="heatmap.step_right", show=False, tooltip="one timestep on"
+        ),
         Binding("shift+up", "step(-1,0)", "unit", id="heatmap.step_up", show=False, tooltip="one unit up"),
-        Binding("shift+down", "step(1,0)", "unit", id="heatmap.step_down", show=False, tooltip="one unit down"),
-        Binding("home", "ends(0)", "first", id="heatmap.first", show=False, tooltip="cursor to the first timestep"),
-        Binding("end", "ends(1)", "last", id="heatmap.last", show=False, tooltip="cursor to the last timestep"),
+        Binding(
+            "shift+down", "step(1,0)", "unit", id="heatmap.step_down", show=False, tooltip="one unit down"
+        ),
+        Binding(
+            "home", "ends(0)", "first", id="heatmap.first", show=False, tooltip="cursor to the first timestep"
+        ),
+        Binding(
+            "end", "ends(1)", "last", id="heatmap.last", show=False, tooltip="cursor to the last timestep"
+        ),
     ]
     COMPONENT_CLASSES: ClassVar[set[str]] = {"heatmap--empty", "heatmap--nan"}
     DEFAULT_CSS = """
@@ -277,7 +310,9 @@ class Heatmap(CanvasWidget, can_focus=True):
         if self._cursor is not None and self.has_focus:
             self._paint_cursor(canvas, grid, codes)
 
-    def _paint_pairs(self, canvas: Canvas, top: NDArray[np.int64], bottom: NDArray[np.int64], codes: int) -> None:
+    def _paint_pairs(
+        self, canvas: Canvas, top: NDArray[np.int64], bottom: NDArray[np.int64], codes: int
+    ) -> None:
         """Paint cells whose halves have these codes; equal halves make one flat cell."""
         pairs, where = np.unique(top * codes + bottom, return_inverse=True)
         drawn = [self._cell(int(pair) // codes, int(pair) % codes) for pair in pairs]
@@ -285,7 +320,7 @@ class Heatmap(CanvasWidget, can_focus=True):
         canvas.inks[:] = np.array([self.ink(style) for _, style in drawn], np.int32)[where].reshape(top.shape)
 
     def _cell(self, top: int, bottom: int) -> tuple[str, Style]:
-        """Glyph and style of a cell with these two codes. A value out of scale or NaN takes the glyph of the cell."""
+        """Glyph and style of a cell with these codes; a value out of scale or NaN takes the whole cell."""
         shades = self.palette.ramp(self._scale.kind)
         below, above, nan, blank = range(len(shades), len(shades) + 4)
         ascii_only = self.palette.charset == "ascii"
@@ -303,7 +338,7 @@ class Heatmap(CanvasWidget, can_focus=True):
         return "▀", Style(color=shades[top].background, bgcolor=shades[bottom].background)
 
     def _paint_cursor(self, canvas: Canvas, grid: _Grid, codes: NDArray[np.int64]) -> None:
-        """The place of the cursor in black or white, whichever stands out; reversed where there is no colour."""
+        """The place of the cursor in black or white, whichever stands out; reversed without colour."""
         assert self._cursor is not None
         down, across = grid.spot(*self._cursor)
         row = down // 2 if grid.half else down
@@ -312,7 +347,9 @@ class Heatmap(CanvasWidget, can_focus=True):
         shade = shades[code] if code < len(shades) else shades[-1 if code == len(shades) + 1 else 0]
         contrast = shade.contrast
         if not contrast:
-            canvas.write(across, row, chr(canvas.glyphs[row, across]), self.ink(Style(reverse=True, bold=True)))
+            canvas.write(
+                across, row, chr(canvas.glyphs[row, across]), self.ink(Style(reverse=True, bold=True))
+            )
         elif not grid.half:
             canvas.write(across, row, " ", self.ink(Style(bgcolor=contrast)))
         else:
@@ -345,7 +382,9 @@ class Heatmap(CanvasWidget, can_focus=True):
         if share is not None:
             # Only the axis that moves may change: the other keeps its exact unit or timestep.
             units, times = share
-            self._go_to((units if down else slice(unit, unit + 1), times if across else slice(time, time + 1)))
+            self._go_to(
+                (units if down else slice(unit, unit + 1), times if across else slice(time, time + 1))
+            )
 
     def action_step(self, units: int, timesteps: int) -> None:
         """Move the cursor by units and timesteps."""

@@ -1,102 +1,37 @@
 """A live line plot: curves, named reference levels, walls and hatched spans over one x axis.
 
-The widget takes a plain frozen `PlotData` and paints it. What is on the picture besides the curves says itself in
-words: a level carries its name and value in its line, a span its words in its hatching, a wall its label at its foot.
-Non-finite samples are marked × on the top row; on a log axis samples ≤ 0 lie on the floor, and the axis says ≤0.
+The widget takes a plain frozen `PlotData` and paints it. What is on the picture besides the curves says
+itself in words: a level carries its name and value in its line, a span its words in its hatching, a wall its
+label at its foot. Non-finite samples are marked × on the top row; on a log axis samples ≤ 0 lie on the floor,
+and the axis says ≤0.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import product
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from textual.content import Content
 from textual.style import Style as ContentStyle
 
-from seqlab.tui.palette import Palette, Role
+from seqlab.tui.palette import Palette
 from seqlab.tui.widgets import axes
-from seqlab.tui.widgets.canvas import Canvas, CanvasWidget, shorten
+from seqlab.tui.widgets.canvas import Canvas, CanvasWidget
+from seqlab.tui.widgets.labels import LabelSpace, Spot
+from seqlab.tui.widgets.plotdata import Level, PlotData, Series, Span, Wall
 from seqlab.tui.widgets.raster import DOTS, Raster, position, rasterise
 
+__all__ = ["Level", "LinePlot", "PlotData", "Series", "Span", "Wall"]
+
 Limits = axes.Limits
-
-
-@dataclass(frozen=True, eq=False)
-class Series:
-    """One curve.
-
-    Attributes:
-        x: [n], ascending.
-        y: [n]; NaN and infinities are gaps.
-        label: its name in the legend.
-        role: bold is drawn two dots high, faint in a paler colour.
-        hue: number of its colour; None for the colour of text.
-        mark: a character set on the curve in a few places ("" for none), see `Palette.mark`.
-    """
-
-    x: ArrayLike
-    y: ArrayLike
-    label: str = ""
-    role: Role = "plain"
-    hue: int | None = 0
-    mark: str = ""
+Floats = NDArray[np.float64]
+Curves = list[tuple[Floats, Floats]]
 
 
 @dataclass(frozen=True)
-class Level:
-    """A horizontal line across the plot that carries its label and its value."""
-
-    value: float
-    label: str = ""
-
-
-@dataclass(frozen=True)
-class Wall:
-    """A vertical line at x, with a label at its foot."""
-
-    x: float
-    label: str = ""
-
-
-@dataclass(frozen=True)
-class Span:
-    """A hatched stretch of x at the foot of the plot, from x0 to x1 inclusive, with words in its middle."""
-
-    x0: float
-    x1: float
-    label: str = ""
-
-
-@dataclass(frozen=True, eq=False)
-class PlotData:
-    """Everything a plot shows.
-
-    Attributes:
-        series: curves, the later above the earlier.
-        levels: kept in sight, unless `y_limits` say otherwise: then an arrow at the edge names them.
-        walls: when there are more than a quarter of the columns, they are counted instead of drawn.
-        spans: hatched stretches.
-        x_limits: left and right end; the data's own when left out.
-        y_limits: bottom and top; round values around data and levels when left out.
-        x_ticks: where to label the x axis; round whole numbers when left out (see `axes.sequence_ticks`).
-        log: logarithmic y axis.
-        empty: words for when there is nothing to draw: what the plot waits for.
-    """
-
-    series: tuple[Series, ...] = ()
-    levels: tuple[Level, ...] = ()
-    walls: tuple[Wall, ...] = ()
-    spans: tuple[Span, ...] = ()
-    x_limits: Limits | None = None
-    y_limits: Limits | None = None
-    x_ticks: axes.Ticks | None = None
-    log: bool = False
-    empty: str = ""
-
-
-@dataclass
 class _Frame:
     """Where the parts of one picture lie: the plot area and its two axes."""
 
@@ -108,10 +43,6 @@ class _Frame:
     across: int
     down: int
     log: bool
-    taken: NDArray[np.bool_] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.taken = np.zeros((self.rows, self.columns), np.bool_)
 
     def column(self, x: float) -> int | None:
         """The column of cells at x, None outside."""
@@ -123,7 +54,14 @@ class _Frame:
         """The row of cells at y, None outside."""
         height = self.rows * self.down
         place = height - 1 - float(position(y, self.y_limits, height, log=self.log))
-        return min(max(round(place), 0) // self.down, self.rows - 1) if -0.5 <= place <= height - 0.5 else None
+        return (
+            min(max(round(place), 0) // self.down, self.rows - 1) if -0.5 <= place <= height - 0.5 else None
+        )
+
+    def write(self, canvas: Canvas, spot: Spot | None, ink: int) -> None:
+        """Write a label that found room."""
+        if spot is not None:
+            canvas.write(self.left + spot.column, spot.row, spot.text, ink)
 
 
 class LinePlot(CanvasWidget):
@@ -228,23 +166,22 @@ class LinePlot(CanvasWidget):
             frame.y_limits,
             log=data.log,
             charset=self.palette.charset,
-            thick=[series.role == "bold" for series in data.series],
+            # Two dots of a coarser charset would be half a cell.
+            thick=[series.role == "bold" and frame.down == 4 for series in data.series],
         )
         inks = [self.ink(self.palette.line(series.hue, series.role)) for series in data.series]
         self._paint_axes(canvas, frame, y_ticks, x_ticks)
         self._paint_walls_and_spans(canvas, frame)
-        rows_of_levels = self._paint_levels(canvas, frame)
+        levels = self._paint_levels(canvas, frame)
         self._paint_curves(canvas, frame, raster, inks)
-        self._paint_marks(canvas, frame, raster, curves, inks)
-        self._paint_cursor(canvas, frame, raster)
-        drawn = raster.owner >= 0
-        self._label_levels(canvas, frame, drawn, rows_of_levels)
-        self._label_spans(canvas, frame, drawn)
-        self._label_walls(canvas, frame, drawn)
+        space = LabelSpace(raster.owner >= 0, self._spots)
+        self._paint_marks(canvas, frame, raster, curves, inks, space)
+        self._paint_cursor(canvas, frame, raster, space)
+        self._label_levels(canvas, frame, space, levels)
+        self._label_spans(canvas, frame, space)
+        self._label_walls(canvas, frame, space)
 
-    def _layout(
-        self, canvas: Canvas, curves: list[tuple[NDArray[np.float64], NDArray[np.float64]]]
-    ) -> tuple[_Frame, axes.Ticks, axes.Ticks]:
+    def _layout(self, canvas: Canvas, curves: Curves) -> tuple[_Frame, axes.Ticks, axes.Ticks]:
         data = self._data
         rows = canvas.height - 1 if canvas.height >= 4 else canvas.height
         most_y = min(6, max(2, (rows + 1) // 2))
@@ -286,25 +223,30 @@ class LinePlot(CanvasWidget):
             column = frame.column(value)
             if column is None:
                 continue
-            start = min(max(frame.left + column - (len(label) - 1) // 2, 0), max(0, canvas.width - len(label)))
+            start = min(
+                max(frame.left + column - (len(label) - 1) // 2, 0), max(0, canvas.width - len(label))
+            )
             if free[max(0, start - 1) : start + len(label) + 1].all():
                 canvas.write(start, frame.rows, label, ink)
                 free[max(0, start - 1) : start + len(label) + 1] = False
 
     def _paint_walls_and_spans(self, canvas: Canvas, frame: _Frame) -> None:
-        ink = self.component_ink("lineplot--wall")
-        columns = [column for wall in self._data.walls if (column := frame.column(wall.x)) is not None]
-        if len(columns) <= frame.columns // 4:
-            canvas_columns = [frame.left + column for column in columns]
-            canvas.glyphs[: frame.rows, canvas_columns] = ord(self._glyph("┊", ":"))
-            canvas.inks[: frame.rows, canvas_columns] = ink
-        span_ink = self.component_ink("lineplot--span")
+        walls = self._walls(frame)
+        if len(walls) <= frame.columns // 4:
+            columns = [frame.left + column for column, _ in walls]
+            canvas.glyphs[: frame.rows, columns] = ord(self._glyph("┊", ":"))
+            canvas.inks[: frame.rows, columns] = self.component_ink("lineplot--wall")
+        ink = self.component_ink("lineplot--span")
         for first, last in self._span_columns(frame):
-            width = last - first + 1
-            canvas.write(frame.left + first, frame.rows - 1, self._glyph("░", "/") * width, span_ink)
+            canvas.write(frame.left + first, frame.rows - 1, self._glyph("░", "/") * (last - first + 1), ink)
+
+    def _walls(self, frame: _Frame) -> list[tuple[int, str]]:
+        """Column and label of each wall that is in sight."""
+        placed = ((frame.column(wall.x), wall.label) for wall in self._data.walls)
+        return [(column, label) for column, label in placed if column is not None]
 
     def _span_columns(self, frame: _Frame) -> list[tuple[int, int]]:
-        """First and last column of each span that is in sight."""
+        """First and last column of each span; last < first where it is out of sight."""
         low, high = frame.x_limits
         found = []
         for span in self._data.spans:
@@ -312,19 +254,20 @@ class LinePlot(CanvasWidget):
             found.append((first, last) if first is not None and last is not None else (0, -1))
         return found
 
-    def _paint_levels(self, canvas: Canvas, frame: _Frame) -> list[tuple[int, str]]:
-        """Draw the lines of the levels; (row, label) of each."""
+    def _paint_levels(self, canvas: Canvas, frame: _Frame) -> list[tuple[int, str, bool]]:
+        """Draw the lines of the levels; (row, label, whether it is in sight) of each."""
         ink = self.component_ink("lineplot--level")
         labels = []
         for level in self._data.levels:
             text = f"{level.label} {axes.number(level.value)}".strip()
             row = frame.row(level.value)
-            if row is None:
-                above = level.value > frame.y_limits[1]
-                labels.append((0 if above else frame.rows - 1, f"{self._glyph('↑↓', '^v')[not above]} {text}"))
-                continue
-            canvas.write(frame.left, row, self._glyph("┄", "-") * frame.columns, ink)
-            labels.append((row, text))
+            if row is not None:
+                canvas.write(frame.left, row, self._glyph("┄", "-") * frame.columns, ink)
+                labels.append((row, text, True))
+            elif level.value > frame.y_limits[1]:
+                labels.append((0, f"{self._glyph('↑', '^')} {text}", False))
+            else:
+                labels.append((frame.rows - 1, f"{self._glyph('↓', 'v')} {text}", False))
         return labels
 
     def _paint_curves(self, canvas: Canvas, frame: _Frame, raster: Raster, inks: list[int]) -> None:
@@ -346,8 +289,9 @@ class LinePlot(CanvasWidget):
         canvas: Canvas,
         frame: _Frame,
         raster: Raster,
-        curves: list[tuple[NDArray[np.float64], NDArray[np.float64]]],
+        curves: Curves,
         inks: list[int],
+        space: LabelSpace,
     ) -> None:
         gap_ink = self.component_ink("lineplot--gap")
         for number, (series, (x, y)) in enumerate(zip(self._data.series, curves, strict=True)):
@@ -362,106 +306,70 @@ class LinePlot(CanvasWidget):
             if alone.size == 1:
                 column_of, row_of = frame.column(float(x[alone[0]])), frame.row(float(y[alone[0]]))
                 if column_of is not None and row_of is not None:
-                    canvas.write(frame.left + column_of, row_of, mark[:1] or self._glyph("•", "*"), inks[number])
+                    canvas.write(
+                        frame.left + column_of, row_of, mark[:1] or self._glyph("•", "*"), inks[number]
+                    )
             for column in raster.gaps[number]:
                 canvas.write(frame.left + int(column), 0, self._glyph("×", "x"), gap_ink)
-                frame.taken[0, column] = True
+                space.block(0, int(column))
 
-    def _paint_cursor(self, canvas: Canvas, frame: _Frame, raster: Raster) -> None:
+    def _paint_cursor(self, canvas: Canvas, frame: _Frame, raster: Raster, space: LabelSpace) -> None:
         column = None if self._cursor is None else frame.column(self._cursor)
         if column is not None:
             free = np.flatnonzero(raster.owner[:, column] < 0)
             canvas.glyphs[free, frame.left + column] = ord(self._glyph("│", "|"))
             canvas.inks[free, frame.left + column] = self.component_ink("lineplot--cursor")
-            frame.taken[:, column] = True
+            space.block(slice(None), column)
 
     def _label_levels(
-        self, canvas: Canvas, frame: _Frame, drawn: NDArray[np.bool_], labels: list[tuple[int, str]]
+        self, canvas: Canvas, frame: _Frame, space: LabelSpace, labels: list[tuple[int, str, bool]]
     ) -> None:
         ink = self.component_ink("lineplot--level-label")
-        beyond = ("↑", "↓", "^ ", "v ")
-        for row, text in labels:
-            rows = [row, *(r for r in (row - 1, row + 1, row - 2, row + 2) if 0 <= r < frame.rows)]
-            goal = frame.columns if text.startswith(beyond) else frame.columns * 0.62
-            self._place(canvas, frame, drawn, f" {text} ", rows, goal, ink, keep=text)
+        for row, text, inside in labels:
+            # Beside its line at the farthest; elsewhere only if it would be lost.
+            near = [r for r in (row, row - 1, row + 1) if 0 <= r < frame.rows]
+            far = [r for step in range(frame.rows) for r in (row - step, row + step) if 0 <= r < frame.rows]
+            goal = frame.columns * (0.62 if inside else 1)
+            spot = space.place(f" {text} ", near, goal, text) or space.place(f" {text} ", far, goal, text)
+            frame.write(canvas, spot, ink)
 
-    def _label_spans(self, canvas: Canvas, frame: _Frame, drawn: NDArray[np.bool_]) -> None:
+    def _label_spans(self, canvas: Canvas, frame: _Frame, space: LabelSpace) -> None:
         ink = self.component_ink("lineplot--span")
+        rows = [frame.rows - 1, max(0, frame.rows - 2)]
         for span, (first, last) in zip(self._data.spans, self._span_columns(frame), strict=True):
             if span.label and first <= last:
-                rows = [frame.rows - 1, *([frame.rows - 2] if frame.rows > 1 else [])]
-                self._place(canvas, frame, drawn, f" {span.label} ", rows, (first + last) / 2, ink)
+                frame.write(canvas, space.place(f" {span.label} ", rows, (first + last) / 2), ink)
 
-    def _label_walls(self, canvas: Canvas, frame: _Frame, drawn: NDArray[np.bool_]) -> None:
+    def _label_walls(self, canvas: Canvas, frame: _Frame, space: LabelSpace) -> None:
         ink = self.component_ink("lineplot--wall")
-        placed = [(column, wall.label) for wall in self._data.walls if (column := frame.column(wall.x)) is not None]
-        if len(placed) > frame.columns // 4:
-            text = f" {len(placed):,} walls "
-            self._place(canvas, frame, drawn, text, [frame.rows - 1], frame.columns, ink)
+        walls = self._walls(frame)
+        if len(walls) > frame.columns // 4:
+            spot = space.place(f" {len(walls):,} walls ", [frame.rows - 1], frame.columns)
+            frame.write(canvas, spot, ink)
             return
-        blocked = drawn | frame.taken
-        columns = {column for column, _ in placed}
-        for column, label in placed:
-            spots = ((row, start) for row in range(frame.rows - 1, -1, -1) for start in (column + 1, column - len(label) - 1))
-            for row, start in spots if label else ():
-                stop = start + len(label) + 1
-                crosses = any(start <= other < stop - 1 for other in columns)
-                if 0 <= start and stop <= frame.columns and not crosses and not blocked[row, start:stop].any():
-                    canvas.write(frame.left + start, row, f" {label}" if start > column else f"{label} ", ink)
-                    blocked[row, start:stop] = frame.taken[row, start:stop] = True
+        columns = {column for column, _ in walls}
+        for column, label in walls:
+            if not label:
+                continue
+            # Right of its wall, else left of it; as far down as there is room.
+            right, left = (column + 1, f" {label}"), (column - len(label) - 1, f"{label} ")
+            for row, (start, text) in product(range(frame.rows - 1, -1, -1), (right, left)):
+                crosses = any(start <= other < start + len(text) for other in columns)
+                if not crosses and space.take(row, start, len(text)):
+                    frame.write(canvas, Spot(row, start, text), ink)
                     break
-
-    def _place(
-        self,
-        canvas: Canvas,
-        frame: _Frame,
-        drawn: NDArray[np.bool_],
-        text: str,
-        rows: list[int],
-        goal: float,
-        ink: int,
-        keep: str = "",
-    ) -> None:
-        """Write a label in the first of `rows` that has room clear of curves and labels, as near to `goal` as can be.
-
-        If there is none it covers the curve rather than another label. A label with a name to `keep` stays where it
-        was in the last picture as long as that place is clear, so that it does not jump about.
-        """
-        text = shorten(text, frame.columns)
-        width = len(text)
-
-        def write(row: int, start: int) -> None:
-            canvas.write(frame.left + start, row, text, ink)
-            frame.taken[row, start : start + width] = True
-            if keep:
-                self._spots[keep] = (row - rows[0], start)
-
-        offset, start = self._spots.get(keep, (0, -1))
-        row = rows[0] + offset
-        if row in rows and 0 <= start <= frame.columns - width:
-            if not (drawn | frame.taken)[row, start : start + width].any():
-                return write(row, start)
-        for blocked in (drawn | frame.taken, frame.taken):
-            for row in rows:
-                total = np.concatenate([[0], np.cumsum(blocked[row])])
-                free = np.flatnonzero(total[width:] == total[: total.size - width])
-                if free.size:
-                    return write(row, int(free[np.argmin(np.abs(free + width / 2 - goal))]))
-        return None
 
     def _glyph(self, fine: str, plain: str) -> str:
         return plain if self.palette.charset == "ascii" else fine
 
 
-def _arrays(series: Series) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _arrays(series: Series) -> tuple[Floats, Floats]:
     x, y = np.ravel(np.asarray(series.x, np.float64)), np.ravel(np.asarray(series.y, np.float64))
     count = min(x.size, y.size)
     return x[:count], y[:count]
 
 
-def _nothing_to_draw(
-    data: PlotData, curves: list[tuple[NDArray[np.float64], NDArray[np.float64]]]
-) -> str | None:
+def _nothing_to_draw(data: PlotData, curves: Curves) -> str | None:
     """Why there is no picture, None if there is one."""
     if not any(y.size for _, y in curves):
         return data.empty
@@ -470,7 +378,7 @@ def _nothing_to_draw(
     return None
 
 
-def _x_limits(curves: list[tuple[NDArray[np.float64], NDArray[np.float64]]]) -> Limits:
+def _x_limits(curves: Curves) -> Limits:
     """The extent of the data; one unit around a single x."""
     x = np.concatenate([x for x, _ in curves])
     x = x[np.isfinite(x)]

@@ -2,8 +2,8 @@
 
 A braille cell holds 2 × 4 dots, a cell of quadrant blocks 2 × 2, an ASCII cell 1 × 2. A curve is drawn as one
 vertical run of dots per dot column, from the least to the greatest sample that falls into it, so a spike of a
-single sample survives however many samples share its column. Neighbouring columns are joined; a sample that is
-not finite is a gap, and the columns of gaps are reported for the caller to mark.
+single sample survives however many samples share its column. Neighbouring columns are joined; a sample that
+is not finite is a gap, and the columns of gaps are reported for the caller to mark.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ class Raster:
 
     Attributes:
         glyphs: [rows, columns] code points; a space where there is no dot.
-        owner: [rows, columns] the number of the curve that gives a cell its colour: the last one with a dot in
-            it; -1 where there is none.
+        owner: [rows, columns] the number of the curve that gives a cell its colour: the last one with a
+            dot in it; -1 where there is none.
         gaps: per curve, the columns of cells in which it has a sample that is NaN or infinite.
         nonpositive: per curve, the columns in which a sample ≤ 0 has no place on a log axis.
     """
@@ -101,10 +101,10 @@ def rasterise(
 
 
 def position(values: ArrayLike, limits: tuple[float, float], size: int, *, log: bool = False) -> Floats:
-    """Where values lie on an axis of `size` places: limits[0] at 0, limits[1] at size - 1; NaN where they have none.
+    """Where values lie on an axis of `size` places: limits[0] at 0, limits[1] at size - 1.
 
-    Values beyond the limits get places beyond the ends (never more than 1e9 away, so that they can be joined to);
-    values that are not finite, and on a log axis those ≤ 0, get NaN.
+    Values beyond the limits get places beyond the ends (never more than 1e9 away, so that they can be joined
+    to); values that are not finite, and on a log axis those ≤ 0, get NaN.
     """
     value = np.asarray(values, np.float64)
     low, high = limits
@@ -170,7 +170,7 @@ def _envelope(x: Floats, y: Floats, width: int, height: int) -> tuple[NDArray[np
 
 
 def bins(count: int, cells: int) -> NDArray[np.int64]:
-    """Where each of `cells` cells starts among `count` items: near-equal shares, or repeats if there are fewer items."""
+    """Where each of `cells` cells starts among `count` items: near-equal shares."""
     return np.arange(cells, dtype=np.int64) * count // max(cells, 1)
 
 
@@ -182,10 +182,11 @@ def cell_of(index: int, count: int, cells: int) -> int:
 
 
 def extremes(values: ArrayLike, cells: int, middle: float, axis: int = -1) -> Floats:
-    """Cut an array down to `cells` items along an axis: each shows the item of its share farthest from `middle`.
+    """Cut an array down to `cells` items along an axis: of each share, the item farthest from `middle`.
 
-    Of a scale's middle this keeps saturation at either end in sight, where a mean would hide it; around 0 it is the
-    value of the largest magnitude. NaN in a share makes it NaN. With fewer items than cells, items are repeated.
+    Of a scale's middle this keeps saturation at either end in sight, where a mean would hide it; around 0 it
+    is the value of the largest magnitude. NaN in a share makes it NaN. With fewer items than cells, items are
+    repeated.
     """
     array = np.asarray(values, np.float64)
     count = array.shape[axis]

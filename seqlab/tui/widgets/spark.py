@@ -22,8 +22,8 @@ def spark(
 ) -> str:
     """Draw values [n] as `width` characters, as tall as they are large.
 
-    Where several values share a character it shows the one farthest from the middle of the limits, so least and
-    greatest are always in sight. NaN and infinities are ×; on a log scale values ≤ 0 are blank.
+    Where several values share a character it shows the one farthest from the middle of the limits, so least
+    and greatest are always in sight. NaN and infinities are ×; on a log scale values ≤ 0 are blank.
 
     Args:
         values: [n]; fewer than `width` are stretched.
@@ -57,5 +57,6 @@ def spark(
     level = np.clip(np.nan_to_num(share) * len(ramp), 0, len(ramp) - 1).astype(np.int64)
     cross = "x" if charset == "ascii" else "×"
     return "".join(
-        cross if mark else " " if none else ramp[at] for at, none, mark in zip(level, alone, marked, strict=True)
+        cross if mark else " " if none else ramp[at]
+        for at, none, mark in zip(level, alone, marked, strict=True)
     )

@@ -1,12 +1,13 @@
-"""How far credit reaches under a truncation: the sequence, its walls, where the loss sits, and what gets a gradient.
+"""How far credit reaches under a truncation: the sequence, its walls, the loss, and what gets a gradient.
 
     ├────────────┼────────────┼────────────┼━━━━━━━━━━━━●
     1           25           50           75          100
     loss at 100 · its credit ends at step 76
 
-Truncation k cuts the sequence into windows of k timesteps counted from step 1; a wall stands after the last step of
-each. The loss at step t gives a gradient to the steps from the start of its window to t, and to no others. This says
-how far credit reaches and no more: whether a network learns all the same is for the run to show.
+Truncation k cuts the sequence into windows of k timesteps counted from step 1; a wall stands after the last
+step of each. The loss at step t gives a gradient to the steps from the start of its window to t, and to no
+others. This says how far credit reaches and no more: whether a network learns all the same is for the run to
+show.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-
 from textual.geometry import Size
 
 from seqlab.tui.palette import Charset, Palette
@@ -90,7 +90,7 @@ def describe(reached: Reach) -> str:
 def stretch(
     length: int, truncation: int, loss_steps: ArrayLike, width: int, charset: Charset = "braille"
 ) -> tuple[Line, ...]:
-    """The three lines of the picture, at most `width` wide: the bar, its ticks, and the words.
+    """The lines of the picture, at most `width` wide: the bar, its ticks, and the words on one or more.
 
     Walls closer than three columns are not drawn one by one: the track is dotted, and the words count them.
     """
@@ -104,8 +104,19 @@ def stretch(
     return (
         _bar(reached, width, crowded, charset),
         ((_ticks(reached, width, crowded), "text"),),
-        ((shorten(words, width), "text"),),
+        *(((shorten(line, width), "text"),) for line in _folded(words, width)),
     )
+
+
+def _folded(words: str, width: int) -> list[str]:
+    """Break words into lines at the dots between them."""
+    lines: list[str] = []
+    for part in words.split(" · "):
+        if lines and len(lines[-1]) + 3 + len(part) <= width:
+            lines[-1] += f" · {part}"
+        else:
+            lines.append(part)
+    return lines
 
 
 def _columns(steps: NDArray[np.int64], length: int, width: int) -> NDArray[np.int64]:
@@ -162,7 +173,7 @@ def _ticks(reached: Reach, width: int, crowded: bool) -> str:
 
 
 class StretchBar(CanvasWidget):
-    """The picture of `stretch`, three rows high; `show` draws it anew."""
+    """The picture of `stretch`, as high as it needs to be; `show` draws it anew."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"stretchbar--track", "stretchbar--text"}
     DEFAULT_CSS = """
@@ -186,13 +197,16 @@ class StretchBar(CanvasWidget):
         self._shown: tuple[int, int, ArrayLike] = (0, 0, ())
 
     def show(self, length: int, truncation: int, loss_steps: ArrayLike) -> None:
-        """Draw a sequence of `length` timesteps under a truncation, with losses at these timesteps (from 1)."""
+        """Draw `length` timesteps under a truncation, with losses at these timesteps (counted from 1)."""
+        height = len(self._lines(self.size.width))
         self._shown = (length, truncation, loss_steps)
+        if len(self._lines(self.size.width)) != height:
+            self.refresh(layout=True)
         self.redraw()
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
-        """Three rows."""
-        return 3
+        """As many rows as there are lines."""
+        return len(self._lines(width))
 
     def paint(self, canvas: Canvas) -> None:
         """Paint the lines that fit."""
@@ -202,8 +216,11 @@ class StretchBar(CanvasWidget):
             "reach": self.ink(self.palette.accent),
             "loss": self.ink(self.palette.accent),
         }
-        for row, line in enumerate(stretch(*self._shown, canvas.width, self.palette.charset)):
+        for row, line in enumerate(self._lines(canvas.width)):
             x = 0
             for text, part in line:
                 canvas.write(x, row, text, inks[part])
                 x += len(text)
+
+    def _lines(self, width: int) -> tuple[Line, ...]:
+        return stretch(*self._shown, width, self.palette.charset)

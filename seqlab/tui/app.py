@@ -1,0 +1,206 @@
+"""The lab: Setup at the bottom, the lab of a run on top of it, and what belongs to neither.
+
+`run_lab` is all that the command line needs. Nothing heavy is imported before the first paint.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from textual.app import App, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+
+from seqlab.tui import themes
+from seqlab.tui.screens.setup import SetupScreen
+from seqlab.tui.widgets.too_small import LEAST
+
+if TYPE_CHECKING:
+    from seqlab.runs.launch import Worker
+    from seqlab.spec.schema import Spec
+    from seqlab.tui.standby import Standby
+
+FACTORY = "default"
+
+
+def run_lab(
+    source: Spec | None = None,
+    overrides: Sequence[str] = (),
+    out: Path | None = None,
+    threads: int | None = None,
+    watch: Path | None = None,
+) -> int:
+    """Open the lab and stay until the person leaves.
+
+    Args:
+        source: a spec to start at once.
+        overrides: `a.b=value` texts for the form.
+        out: where new runs go; None for the usual place.
+        threads: for workers; None leaves it to them.
+        watch: a run folder to open the lab on.
+
+    Returns:
+        The exit code: 0, 1 after a crash, 128 + n after signal n.
+    """
+    app = LabApp(source, overrides, out, partial(_start_worker, threads), watch)
+    app.run()
+    app.let_go()
+    for line in app.farewell():
+        print(line)
+    return app.return_code or 0
+
+
+class LabApp(App[None]):
+    """The lab.
+
+    Args:
+        source: a spec to start at once.
+        overrides: for the form.
+        out: where new runs go.
+        worker_factory: starts a worker; None for no worker.
+        watch: a run folder to open the lab on.
+    """
+
+    TITLE = "seqlab"
+    CSS_PATH: ClassVar[list[str]] = ["app.tcss", "screens/setup.tcss"]
+    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]]] = [(0, "-tiny"), (LEAST[0], "-narrow"), (100, "-wide")]
+    VERTICAL_BREAKPOINTS: ClassVar[list[tuple[int, str]]] = [(0, "-flat"), (LEAST[1], "-low"), (30, "-tall")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("question_mark", "help", "help", key_display="?", id="app.help", tooltip="Keys and words of this screen"),
+        Binding("q", "quit", "quit", id="app.quit", tooltip="Leave the lab; a run that is under way goes on"),
+    ]
+
+    def __init__(
+        self,
+        source: Spec | None = None,
+        overrides: Sequence[str] = (),
+        out: Path | None = None,
+        worker_factory: Callable[[], Worker] | None = None,
+        watch: Path | None = None,
+    ) -> None:
+        super().__init__()
+        self.worker_factory = worker_factory
+        self._source, self._overrides, self._out, self._watch = source, overrides, out, watch
+        self._folders: list[Path] = [watch] if watch is not None else []
+        self._started: list[Worker] = []
+        self.register_theme(themes.DARK)
+        self.register_theme(themes.LIGHT)
+        # With a theme of its own Textual turns NO_COLOR into greys, which are colours still.
+        self.theme = "ansi-dark" if "NO_COLOR" in os.environ else themes.DARK.name
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        """Our variables, for themes that do not have them."""
+        return themes.OTHERS
+
+    def get_default_screen(self) -> Screen[Any]:
+        """Setup lies under everything."""
+        return SetupScreen(self._overrides)
+
+    def on_mount(self) -> None:
+        """Leave properly on signals; open what was asked for."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            with suppress(NotImplementedError, RuntimeError, ValueError):  # not in the main thread
+                loop.add_signal_handler(number, self._leave_on, number)
+        if self._watch is not None:
+            self.open_run(self._watch, None)
+        elif self._source is not None:
+            self.call_after_refresh(self._start_source, self._source)
+
+    def lab_screen(self, folder: Path, worker: Worker | None) -> Screen[Any]:
+        """The screen on which a run is watched."""
+        from seqlab.tui.screens.lab import LabScreen
+
+        return LabScreen(folder, worker)
+
+    def start_run(self, spec: Spec, standby: Standby) -> None:
+        """Make a run folder, send a worker to it, and open the lab on it.
+
+        Raises:
+            RunError: the folder cannot be made, or no worker can be started.
+        """
+        from seqlab.runs.layout import create_run
+
+        folder = create_run(spec, self._out)
+        worker = standby.run(folder)
+        self._started.append(worker)
+        self._folders.append(folder)
+        self.open_run(folder, worker)
+
+    def open_run(self, folder: Path, worker: Worker | None) -> None:
+        """Open the lab on a run."""
+        self.push_screen(self.lab_screen(folder, worker))
+
+    def action_new_run(self) -> None:
+        """Back to Setup; a run that is under way goes on."""
+        while len(self.screen_stack) > 1:
+            self.pop_screen()
+
+    def action_help(self) -> None:
+        """Explain the screen in front."""
+        from seqlab.tui.screens.help import HelpScreen
+
+        if not isinstance(self.screen, HelpScreen):
+            self.push_screen(HelpScreen(self.screen))
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        """What ctrl+p offers: every key of the screen, the theme, and a picture of the screen."""
+        for active in screen.active_bindings.values():
+            binding = active.binding
+            if binding.show and binding.description and active.enabled:
+                run = partial(self.run_action, binding.action, active.node)
+                yield SystemCommand(binding.description.capitalize(), binding.tooltip, run)
+        yield SystemCommand("Theme", "Change the colours", self.action_change_theme)
+        yield SystemCommand("Picture", "Save the screen as an SVG", lambda: self.deliver_screenshot() and None)
+
+    def farewell(self) -> list[str]:
+        """What to say after leaving: which runs go on, and how to come back to them."""
+        from seqlab.runs.layout import FINAL_STATES, RunError
+        from seqlab.runs.liveness import read_state
+
+        lines = []
+        for folder in self._folders:
+            with suppress(RunError, OSError):
+                status, state = read_state(folder)
+                if state not in FINAL_STATES and state != "lost":
+                    lines += [f"{folder.name}: {state}, step {status.step:,} of {status.steps:,}; training goes on."]
+                    lines += [f"  seqlab watch {self._named(folder)}   comes back to it"]
+        return lines
+
+    def let_go(self) -> None:
+        """Let every worker go: those with a run train on, the one that stood by ends."""
+        for screen in self.screen_stack:
+            if isinstance(screen, SetupScreen):
+                screen.close()
+        for worker in self._started:
+            worker.close()
+
+    def _start_source(self, spec: Spec) -> None:
+        from seqlab.runs.layout import RunError
+        from seqlab.tui.standby import Standby
+
+        try:
+            self.start_run(spec, Standby(self.worker_factory))
+        except RunError as error:
+            if isinstance(self.screen, SetupScreen):
+                self.screen.notice(str(error))
+
+    def _named(self, folder: Path) -> str:
+        """How `watch` finds it: by name where runs usually lie, else by path."""
+        return folder.name if self._out is None and folder not in (self._watch,) else str(folder)
+
+    def _leave_on(self, number: signal.Signals) -> None:
+        self.exit(return_code=128 + number)
+
+
+def _start_worker(threads: int | None) -> Worker:
+    from seqlab.runs.launch import Worker
+
+    return Worker(threads)

@@ -1,0 +1,66 @@
+"""Help, made from the bindings of the screen beneath and its own few lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.screen import ModalScreen, Screen
+from textual.widgets import Static
+
+if TYPE_CHECKING:
+    from textual.app import App
+    from textual.dom import DOMNode
+
+
+class HelpScreen(ModalScreen[None]):
+    """Keys and words of another screen.
+
+    Args:
+        of: the screen to explain.
+    """
+
+    CSS_PATH: ClassVar[str] = "help.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,question_mark,q,enter", "dismiss", "close", key_display="esc", id="help.close"),
+    ]
+
+    def __init__(self, of: Screen[Any]) -> None:
+        super().__init__()
+        self._of = of
+
+    def compose(self) -> ComposeResult:
+        """Text, then keys."""
+        box = VerticalScroll(id="help-box")
+        box.border_title, box.border_subtitle = f"Help · {self._of.BINDING_GROUP_TITLE or 'keys'}", "esc closes"
+        with box:
+            for paragraph in (self._of.HELP or "").split("\n"):
+                yield Static(paragraph, markup=False)
+            yield Static(_table(self.app, keys_of(self._of, self.app)), id="help-keys")
+
+    def on_mount(self) -> None:
+        """Let the arrows scroll."""
+        self.query_one("#help-box").focus()
+
+
+def keys_of(screen: Screen[Any], app: App[Any]) -> list[Binding]:
+    """The bindings that mean something now, those of the field with the focus first, each action once."""
+    nodes: Iterable[DOMNode] = [screen, app] if screen.focused is None else screen.focused.ancestors_with_self
+    found: dict[str, Binding] = {}
+    for node in nodes:
+        for key, binding in node._bindings:
+            if binding.id and (node, key) != (app, "ctrl+c"):
+                found.setdefault(binding.id, binding)
+    return list(found.values())
+
+
+def _table(app: App[Any], bindings: list[Binding]) -> Content:
+    lines = []
+    for binding in bindings:
+        words = binding.tooltip or binding.description
+        lines.append(Content.assemble((f"{app.get_key_display(binding):>10}", "$accent"), "  ", words))
+    return Content("\n").join(lines)

@@ -1,0 +1,107 @@
+"""What the run on the form will be: its size, its time once that is measured, its rungs, and what its preset claims."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from textual.app import RenderResult
+from textual.content import Content
+from textual.widget import Widget
+
+from seqlab.spec.plan import step_bytes
+from seqlab.spec.schema import Claim, Spec
+from seqlab.tui.standby import News
+from seqlab.tui.widgets.axes import number
+from seqlab.tui.wording import claim_words, duration, size
+
+Line = tuple[str, str]
+"""A line's label, and what it says."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is shown.
+
+    Attributes:
+        spec: what would be run; None if that cannot be run.
+        news: what the worker measured of it.
+        preset: the name of the preset that the form was filled from, or "".
+        claims: what that preset claims.
+        changed: whether the form has left it.
+    """
+
+    spec: Spec | None = None
+    news: News = News()
+    preset: str = ""
+    claims: tuple[Claim, ...] = ()
+    changed: bool = False
+
+
+class Summary(Widget):
+    """Draws facts in as many lines as there are, or in two where there is little room."""
+
+    def __init__(self) -> None:
+        super().__init__(id="summary")
+        self.border_title = "This run"
+        self._facts: Facts | None = None
+
+    def show(self, facts: Facts) -> None:
+        """Show these facts."""
+        if facts != self._facts:
+            taller = self._facts is None or (facts.spec, facts.claims, facts.changed) != (
+                self._facts.spec,
+                self._facts.claims,
+                self._facts.changed,
+            )
+            self._facts = facts
+            self.refresh(layout=taller)
+
+    def render(self) -> RenderResult:
+        """Label and words, a line each."""
+        if self._facts is None:
+            return ""
+        if self._facts.spec is None:
+            return Content.styled("cannot start yet: see the field in red", "$muted")
+        brief = self.screen.has_class("-narrow") or self.screen.has_class("-low")
+        lines = brief_lines(self._facts) if brief else full_lines(self._facts)
+        if brief:
+            return Content("\n").join(Content(words) for _, words in lines)
+        return Content("\n").join(Content.assemble((f"{label:<11}", "$muted"), words) for label, words in lines)
+
+
+def brief_lines(facts: Facts) -> list[Line]:
+    """Two lines: size and time; rungs."""
+    assert facts.spec is not None
+    rungs = " · ".join(f"{number(rung.value)} {rung.label}" for rung in facts.spec.rungs())
+    return [("", " · ".join(_size(facts))), ("", f"rungs {rungs}")]
+
+
+def full_lines(facts: Facts) -> list[Line]:
+    """Size, memory, time, every rung, every claim."""
+    spec = facts.spec
+    assert spec is not None
+    parameters, memory, *times = _size(facts)
+    lines = [("Size", f"{parameters} · {memory}"), ("Time", times[0] if times else "not measured yet")]
+    values = [number(rung.value) for rung in spec.rungs()]
+    width = max(map(len, values), default=0)
+    for index, (value, rung) in enumerate(zip(values, spec.rungs(), strict=True)):
+        lines.append(("Rungs" if index == 0 else "", f"{value:>{width}}  {rung.label}"))
+    if lines[-1][0] == "Rungs" or values:
+        lines[2] = ("Rungs", f"{lines[2][1]}  ({spec.loss.label})")
+    if facts.preset and facts.changed:
+        lines.append(("Claims", f"none: {facts.preset} was changed"))
+    elif facts.preset:
+        words = [claim_words(claim) for claim in facts.claims] or ["none"]
+        lines += [("Claims" if index == 0 else "", claim) for index, claim in enumerate(words)]
+    return lines
+
+
+def _size(facts: Facts) -> list[str]:
+    """Parameters, memory, and the time as soon as the worker has measured it."""
+    spec, news = facts.spec, facts.news
+    assert spec is not None
+    words = [f"{spec.parameters:,} parameters", f"{size(step_bytes(spec))} a step"]
+    if news.step_ms is not None:
+        seconds = news.run_seconds if news.run_seconds is not None else news.step_ms * spec.training.steps / 1e3
+        words.append(f"{number(news.step_ms)} ms a step: {duration(seconds)}")
+    return words
