@@ -9,7 +9,6 @@ The cells (`rnn`, `lstm`, `gru`) share one calling convention, so that whoever c
 
     forward(x, parameters, carried, record, scratch, variant)
     backward(x, parameters, carried, record, dh, carry, gradients, scratch, dx, variant)
-    record_shapes(T, B, H), scratch_shapes(T, B, F, H)
 
     x          [T,B,F]    the inputs of the window
     parameters            (W [F,G·H], U [H,G·H], b [G·H], ...)
@@ -21,4 +20,7 @@ The cells (`rnn`, `lstm`, `gru`) share one calling convention, so that whoever c
     gradients             like the parameters; added to, never overwritten
     dx         [T,B,F]    overwritten with ∂L/∂x; with no rows at all it is not wanted
     variant               an integer; only `rnn` has more than one
+
+What parameters, record and scratch are for a cell, and their shapes, is declared in `seqlab.cells`, so that the
+memory of a network is known without compiling anything.
 """

@@ -17,8 +17,8 @@ nodes in u, and then rounded to float32.
 
 Swept over all float32 inputs: the error of tanh is at most 6 units in the last place (4.8 with fused
 multiply-add, 5.2 without) and 2.1e-7 absolutely, the value is never above 1, and NaN stays NaN.
-σ(x) = 1/2 + tanh(x/2)/2 has an absolute error of at most 1.3e-7; far below zero, where σ itself is that small,
-it has no relative accuracy.
+σ(x) = 1/2 + tanh(x/2)/2 has an absolute error of at most 1.3e-7; far below zero, where σ itself is that
+small, it has no relative accuracy.
 """
 
 import math

@@ -21,18 +21,8 @@ Shapes: W [F,3H], U [H,3H], b [3H], b_hn [H], gates in the order r, z, n; `carri
 import numpy as np
 
 from seqlab.kernels.activations import sigmoid, tanh
-from seqlab.kernels.jit import Array, Arrays, Shapes, jit
+from seqlab.kernels.jit import Array, Arrays, jit
 from seqlab.kernels.linear import add_bias_gradient, add_row, add_weight_gradient
-
-
-def record_shapes(T: int, B: int, H: int) -> Shapes:
-    """The gates r, z, n after activation; m = h_{t-1} U_n + b_hn."""
-    return (T, B, 3 * H), (T, B, H)
-
-
-def scratch_shapes(T: int, B: int, F: int, H: int) -> Shapes:
-    """h_{t-1} U of one step; p; q; the products that become ∂L/∂W and ∂L/∂U."""
-    return (B, 3 * H), (T, B, 3 * H), (T, B, 3 * H), (F, 3 * H), (H, 3 * H)
 
 
 @jit

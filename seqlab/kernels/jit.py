@@ -37,7 +37,6 @@ _config: Any = numba.core.config  # its settings are made at run time, unknown t
 Array: TypeAlias = npt.NDArray[np.floating[Any]]
 """An array of the one dtype that a call works in, float32 or float64."""
 Arrays: TypeAlias = tuple[Array, ...]
-Shapes: TypeAlias = tuple[tuple[int, ...], ...]
 
 FASTMATH = frozenset({"reassoc", "contract", "arcp", "nsz", "afn"})
 """The LLVM fast-math flags of every kernel."""

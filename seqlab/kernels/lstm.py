@@ -19,18 +19,8 @@ Shapes: W [F,4H], U [H,4H], b [4H], gates in the order i, f, g, o; `carried` = (
 import numpy as np
 
 from seqlab.kernels.activations import sigmoid, tanh
-from seqlab.kernels.jit import Array, Arrays, Shapes, jit
+from seqlab.kernels.jit import Array, Arrays, jit
 from seqlab.kernels.linear import add_bias_gradient, add_weight_gradient
-
-
-def record_shapes(T: int, B: int, H: int) -> Shapes:
-    """The gates i, f, g, o after activation; tanh(c)."""
-    return (T, B, 4 * H), (T, B, H)
-
-
-def scratch_shapes(T: int, B: int, F: int, H: int) -> Shapes:
-    """h_{t-1} U of one step; ∂L/∂a; the products that become ∂L/∂W and ∂L/∂U."""
-    return (B, 4 * H), (T, B, 4 * H), (F, 4 * H), (H, 4 * H)
 
 
 @jit

@@ -7,13 +7,8 @@ Shapes: h [T,B,H], V [H,O], d [O], y [T,B,O]; `parameters` = (V, d).
 
 import numpy as np
 
-from seqlab.kernels.jit import Array, Arrays, Shapes, jit
+from seqlab.kernels.jit import Array, Arrays, jit
 from seqlab.kernels.linear import add_bias_gradient, add_row, add_weight_gradient
-
-
-def scratch_shapes(H: int, O: int) -> Shapes:  # noqa: E741 - O outputs, as everywhere
-    """The product that becomes ∂L/∂V."""
-    return ((H, O),)
 
 
 @jit
@@ -36,7 +31,7 @@ def backward(h: Array, parameters: Arrays, dy: Array, gradients: Arrays, scratch
         parameters: (V [H,O], d [O]).
         dy: [T,B,O], ∂L/∂y.
         gradients: (dV [H,O], dd [O]), added to.
-        scratch: work arrays of `scratch_shapes`.
+        scratch: ([H,O],), work array for the product that becomes ∂L/∂V.
         dh: [T,B,H], overwritten with ∂L/∂h.
     """
     V = parameters[0]

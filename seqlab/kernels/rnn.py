@@ -14,21 +14,11 @@ Shapes: W [F,H], U [H,H], b [H]; `carried` = (h [T+1,B,H],); `record` = (); `var
 import numpy as np
 
 from seqlab.kernels.activations import tanh
-from seqlab.kernels.jit import Array, Arrays, Shapes, jit
+from seqlab.kernels.jit import Array, Arrays, jit
 from seqlab.kernels.linear import add_bias_gradient, add_weight_gradient
 
 TANH = 0
 RELU = 1
-
-
-def record_shapes(T: int, B: int, H: int) -> Shapes:
-    """An Elman network needs nothing but its states to go back."""
-    return ()
-
-
-def scratch_shapes(T: int, B: int, F: int, H: int) -> Shapes:
-    """h_{t-1} U of one step; ∂L/∂a; the products that become ∂L/∂W and ∂L/∂U."""
-    return (B, H), (T, B, H), (F, H), (H, H)
 
 
 @jit

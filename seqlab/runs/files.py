@@ -138,6 +138,7 @@ class Appender:
         self._mutex = threading.Lock()
         self._waiting = bytearray()
         self._unsynced = False
+        self._closed = False
         self._descriptor = self._open()
         try:
             self._continue_after(header)
@@ -155,6 +156,8 @@ class Appender:
         """Add a row; True when it stands in the file with its newline, False when it waits in memory."""
         line = encode_row(row)
         with self._mutex:
+            if self._closed:
+                raise ValueError(f"{self.path}: is closed")
             self._waiting += line
             return self._write()
 
@@ -166,8 +169,8 @@ class Appender:
     def sync(self) -> bool:
         """Bring what was written to the disk; True when it is there. Does not hold up `append`."""
         with self._mutex:
-            if not self._unsynced:
-                return True
+            if not self._unsynced or self._descriptor < 0:
+                return not self._unsynced
             self._unsynced = False
             descriptor = os.dup(self._descriptor)
         try:
@@ -182,6 +185,7 @@ class Appender:
     def close(self) -> None:
         """Close the file. Rows that still wait are gone: `flush` first."""
         with self._mutex:
+            self._closed = True
             if self._descriptor >= 0:
                 os.close(self._descriptor)
                 self._descriptor = -1

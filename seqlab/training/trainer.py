@@ -240,7 +240,7 @@ def clip_gradient(clip: Clip, gradient: NDArray[Any], norm: float) -> bool:
     if isinstance(clip, NormClip) and norm > clip.limit:
         optimizers.scale(gradient, clip.limit / norm)
         return True
-    if isinstance(clip, ValueClip) and float(np.abs(gradient).max()) > clip.limit:
+    if isinstance(clip, ValueClip) and np.abs(gradient).max() > gradient.dtype.type(clip.limit):
         optimizers.clamp(gradient, clip.limit)
         return True
     return False

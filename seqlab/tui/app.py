@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from seqlab.spec.schema import Spec
     from seqlab.tui.standby import Standby
 
-FACTORY = "default"
-
 
 def run_lab(
     source: Spec | None = None,
@@ -69,11 +67,18 @@ class LabApp(App[None]):
     """
 
     TITLE = "seqlab"
-    CSS_PATH: ClassVar[list[str]] = ["app.tcss", "screens/setup.tcss"]
-    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]]] = [(0, "-tiny"), (LEAST[0], "-narrow"), (100, "-wide")]
-    VERTICAL_BREAKPOINTS: ClassVar[list[tuple[int, str]]] = [(0, "-flat"), (LEAST[1], "-low"), (30, "-tall")]
+    CSS_PATH: ClassVar[Any] = ["app.tcss", "screens/setup.tcss"]
+    HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (LEAST[0], "-narrow"), (100, "-wide")]  # noqa: RUF012
+    VERTICAL_BREAKPOINTS = [(0, "-flat"), (LEAST[1], "-low"), (30, "-tall")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("question_mark", "help", "help", key_display="?", id="app.help", tooltip="Keys and words of this screen"),
+        Binding(
+            "question_mark",
+            "help",
+            "help",
+            key_display="?",
+            id="app.help",
+            tooltip="Keys and words of this screen",
+        ),
         Binding("q", "quit", "quit", id="app.quit", tooltip="Leave the lab; a run that is under way goes on"),
     ]
 
@@ -158,11 +163,11 @@ class LabApp(App[None]):
                 run = partial(self.run_action, binding.action, active.node)
                 yield SystemCommand(binding.description.capitalize(), binding.tooltip, run)
         yield SystemCommand("Theme", "Change the colours", self.action_change_theme)
-        yield SystemCommand("Picture", "Save the screen as an SVG", lambda: self.deliver_screenshot() and None)
+        yield SystemCommand("Picture", "Save the screen as an SVG", self._picture)
 
     def farewell(self) -> list[str]:
         """What to say after leaving: which runs go on, and how to come back to them."""
-        from seqlab.runs.layout import FINAL_STATES, RunError
+        from seqlab.runs.layout import FINAL_STATES, RunError, home
         from seqlab.runs.liveness import read_state
 
         lines = []
@@ -170,8 +175,10 @@ class LabApp(App[None]):
             with suppress(RunError, OSError):
                 status, state = read_state(folder)
                 if state not in FINAL_STATES and state != "lost":
-                    lines += [f"{folder.name}: {state}, step {status.step:,} of {status.steps:,}; training goes on."]
-                    lines += [f"  seqlab watch {self._named(folder)}   comes back to it"]
+                    where = f"{state}, step {status.step:,} of {status.steps:,}"
+                    named = folder.name if folder.parent == home() else str(folder)
+                    lines.append(f"{folder.name}: {where}; training goes on.")
+                    lines.append(f"  seqlab watch {named}   comes back to it")
         return lines
 
     def let_go(self) -> None:
@@ -192,9 +199,8 @@ class LabApp(App[None]):
             if isinstance(self.screen, SetupScreen):
                 self.screen.notice(str(error))
 
-    def _named(self, folder: Path) -> str:
-        """How `watch` finds it: by name where runs usually lie, else by path."""
-        return folder.name if self._out is None and folder not in (self._watch,) else str(folder)
+    def _picture(self) -> None:
+        self.deliver_screenshot()
 
     def _leave_on(self, number: signal.Signals) -> None:
         self.exit(return_code=128 + number)

@@ -1,22 +1,24 @@
 """The experiment on the form, before it is a spec.
 
-A draft holds only what was set, as nested dictionaries like those of a TOML file, so that everything else follows its
-default (`log_every` follows `steps`). What can be set is read from the registries: `groups` describes every field of the
-chosen task, cell, optimiser and clipping, and a new one of these needs nothing here. Knows nothing of the screen.
+A draft holds only what was set, as nested dictionaries like those of a TOML file, so that all else follows
+its default (`log_every` follows `steps`). What can be set is read from the registries: `groups` describes
+every field of the chosen task, cell, optimiser and clipping, and a new one of these needs nothing here. It
+knows nothing of the screen.
 """
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from seqlab.cells import CELLS
 from seqlab.choices import Choice, FieldDescription, describe
 from seqlab.methods import CLIPS, OPTIMIZERS
-from seqlab.spec.files import SpecError, apply_overrides, read_spec, validate
+from seqlab.spec.files import apply_overrides, read_spec, validate
 from seqlab.spec.presets import presets
+from seqlab.spec.problems import SpecError
 from seqlab.spec.schema import Claim, Spec, Training
 from seqlab.tasks import TASKS
 from seqlab.tui.wording import label_of, shown
@@ -85,7 +87,7 @@ class Preset:
 
 @dataclass(frozen=True)
 class Checked:
-    """What validation says of a draft: a spec, or problems by the field that they belong to; () is the whole."""
+    """What validation says of a draft: a spec, or problems by the field they belong to; () is the whole."""
 
     spec: Spec | None
     problems: Mapping[Path, str]
@@ -100,7 +102,10 @@ class Draft:
     """
 
     def __init__(self) -> None:
-        self.data: dict[str, Any] = {"task": {"name": next(iter(TASKS))}, "model": {"cell": next(iter(CELLS))}}
+        self.data: dict[str, Any] = {
+            "task": {"name": next(iter(TASKS))},
+            "model": {"cell": next(iter(CELLS))},
+        }
         self.preset: Preset | None = None
         self._origin: Spec | None = None
         self._last: Spec | None = None
@@ -165,7 +170,9 @@ class Draft:
         """The chosen task, cell, optimiser or clipping; the default if what is set is none of them."""
         value = self._find(path)
         registry = _PICKED[path]
-        return value if value in registry else Training.defaults.get(path[1], ("", next(iter(registry))))[1]
+        if isinstance(value, str) and value in registry:
+            return value
+        return Training.defaults.get(path[1], ("", next(iter(registry))))[1]
 
     def entries(self) -> tuple[Entry, ...]:
         """Every field of the form, in order."""
@@ -175,10 +182,13 @@ class Draft:
         """Every field of the spec as now chosen, but for its claims: each once."""
         cell_first, *cell_rest = self._fields(CELL[:-1])
         training = self._fields(("training",))
+        truncation = tuple(
+            replace(entry, label="Truncation") for entry in training if entry.path == TRUNCATION
+        )
         return (
             Group("Task", (self._choice("Task", TASK), *self._fields(TASK[:-1])), folded=False),
             Group("Cell", (self._choice("Cell", CELL), cell_first), folded=False),
-            Group("Truncation", tuple(e for e in training if e.path == TRUNCATION), folded=False),
+            Group("Truncation", truncation, folded=False),
             Group("Optimiser", (self._choice("name", OPTIMIZER), *self._fields(OPTIMIZER[:-1]))),
             Group("Training", tuple(e for e in training if e.path != TRUNCATION)),
             Group("Model", tuple(cell_rest)),
@@ -197,8 +207,8 @@ class Draft:
             problems: dict[Path, str] = {}
             paths = {entry.path for entry in self.entries()}
             for problem in error.problems:
-                owner, words = _owned(tuple(map(str, problem.path)), problem.message, paths)
-                problems.setdefault(owner, words)
+                owner, message = _owned(tuple(map(str, problem.path)), problem.message, paths)
+                problems.setdefault(owner, message)
             return Checked(None, problems)
         self._last = spec
         return Checked(spec, {})
@@ -241,9 +251,10 @@ class Draft:
         return describe(Training if table == ("training",) else Spec)
 
     def _fields(self, table: Path) -> tuple[Entry, ...]:
-        return tuple(
-            _entry((*table, about.name), about) for about in self._descriptions(table) if len(about.choices) != 1
-        )
+        described = self._descriptions(table)
+        if not table:  # beside its tables a spec holds words, a version and claims
+            described = tuple(about for about in described if about.kind == "text")
+        return tuple(_entry((*table, about.name), about) for about in described)
 
     def _choice(self, label: str, path: Path) -> Entry:
         registry = _PICKED[path]
@@ -279,7 +290,9 @@ def summary_of(draft: Draft, group: Group) -> tuple[str, ...]:
 def _entry(path: Path, about: FieldDescription) -> Entry:
     hint = ", ".join(part for part in (about.unit, "" if about.choices else about.bounds) if part)
     choices = ("true", "false") if about.kind == "boolean" else about.choices
-    return Entry(path, label_of(about.name), about.kind, tuple((value, "") for value in choices), hint, about.help)
+    return Entry(
+        path, label_of(about.name), about.kind, tuple((value, "") for value in choices), hint, about.help
+    )
 
 
 def _parsed(kind: str, text: str) -> Any:
@@ -303,7 +316,7 @@ def _number(text: str) -> int | float | str:
 
 
 def _owned(path: Path, message: str, known: set[Path]) -> tuple[Path, str]:
-    """The field that a problem belongs to (its path, the start of it, or what its first word names) and the words."""
+    """The field that a problem belongs to, by its path, the start of it, or its first word; and the words."""
     for length in range(len(path), 0, -1):
         if path[:length] in known:
             return path[:length], message

@@ -1,7 +1,8 @@
-"""The worker that stands by while a person is still choosing: it imports, compiles and measures in the meantime.
+"""The worker that stands by while a person is still choosing: it imports, compiles and measures meanwhile.
 
-A worker answers a choice twice: once when it is compiled, once when a step is measured. The next choice is sent after the first
-answer, and figures count only after it, so that a figure always belongs to the choice it is shown with. A worker that dies costs nothing but its figures: the next run starts another.
+A worker answers a choice twice: once when it is compiled, once when a step is measured. The next choice is
+sent after the first answer, and figures count only after it, so that a figure always belongs to the choice it
+is shown with. A worker that dies costs nothing but its figures: the next run starts another.
 """
 
 from __future__ import annotations
@@ -55,7 +56,8 @@ class Standby:
         self._chosen: Spec | None = None
         self._sent: Spec | None = None
         self._compiled = False
-        self._figures: dict[str, float] = {}
+        self._step_ms: float | None = None
+        self._run_seconds: float | None = None
 
     def start(self) -> None:
         """Start a worker, unless one is alive."""
@@ -115,7 +117,8 @@ class Standby:
         self._forget()
 
     def _forget(self) -> None:
-        self._worker, self._sent, self._compiled, self._state, self._figures = None, None, False, {}, {}
+        self._worker, self._sent, self._compiled, self._state = None, None, False, {}
+        self._step_ms = self._run_seconds = None
 
     def _enter(self, message: dict[str, Any]) -> None:
         if message.get("state") != self._state.get("state") or message.get("cell") != self._state.get("cell"):
@@ -124,18 +127,24 @@ class Standby:
 
     def _hear(self, message: dict[str, Any]) -> None:
         self._enter(message)
-        measured = {name: message[name] for name in ("step_ms", "run_seconds") if name in message}
-        if message["state"] == "error" or (message["state"] == "ready" and not measured):
+        measured = message.get("step_ms")
+        if message["state"] == "error" or (message["state"] == "ready" and measured is None):
             self._compiled = True
-        elif measured and self._compiled:
-            self._figures = measured
+        elif measured is not None and self._compiled:
+            self._step_ms, self._run_seconds = measured, message.get("run_seconds")
 
     def _send(self) -> None:
         """Send the newest choice, once the one before it is compiled."""
         worker, chosen = self._worker, self._chosen
-        if worker is None or chosen is None or chosen == self._sent or not (self._sent is None or self._compiled):
+        if (
+            worker is None
+            or chosen is None
+            or chosen == self._sent
+            or not (self._sent is None or self._compiled)
+        ):
             return
-        self._sent, self._compiled, self._figures = chosen, False, {}
+        self._sent, self._compiled = chosen, False
+        self._step_ms = self._run_seconds = None
         with contextlib.suppress(RunError):  # a dead worker is noticed by `poll`
             worker.warm(chosen.model_dump(mode="json", exclude_none=True))
 
@@ -143,8 +152,9 @@ class Standby:
         state, cell = self._state.get("state"), self._state.get("cell")
         elapsed = f"{time.monotonic() - self._since:.1f} s"
         if state == "ready":
-            figures = self._figures if self._sent == self._chosen else {}
-            return News(f"worker ready · {cell} compiled in {self._state.get('seconds', 0.0):.1f} s", **figures)
+            words = f"worker ready · {cell} compiled in {self._state.get('seconds', 0.0):.1f} s"
+            current = self._sent == self._chosen
+            return News(words, "", self._step_ms if current else None, self._run_seconds if current else None)
         if state == "error":
             return News("worker error", str(self._state.get("message", "")))
         if state == "compiling":

@@ -53,7 +53,7 @@ def duration(seconds: float) -> str:
 
 
 def claim_words(claim: Claim) -> str:
-    """A claim in words: `eval/loss below 0.01 at the end, in 3 of 3 seeds`."""
+    """A claim in words: `eval/loss below 0.01, in 3 of 3 seeds`. It speaks of the end unless it says when."""
     held, of = claim.seeds
     seeds = f", in {held} of {of} seeds" if of > 1 else ""
     if claim.metric is None:
@@ -65,5 +65,5 @@ def claim_words(claim: Claim) -> str:
         limit_words = f"{times}the {limit.rung} rung"
     else:
         limit_words = number(float(limit or 0.0))
-    at = "at the end" if claim.at == "end" else "at its best"
-    return f"{claim.metric} {side} {limit_words} {at}{seeds}"
+    at = "" if claim.at == "end" else " at its best"
+    return f"{claim.metric} {side} {limit_words}{at}{seeds}"

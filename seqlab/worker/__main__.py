@@ -53,6 +53,7 @@ def _run(message: dict[str, Any], warmth: Warmth) -> int:
         _say(state="error", message=_in_words(error))
         return 2
     _detach(folder)
+    warmth.say = lambda **message: None  # from here on the run folder says it
     return job.run()
 
 

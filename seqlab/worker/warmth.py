@@ -28,7 +28,7 @@ class Warmth:
     """
 
     def __init__(self, say: Callable[..., None], interrupted: Callable[[], bool]) -> None:
-        self._say = say
+        self.say = say
         self._interrupted = interrupted
         self._imported = False
         self._compiled: dict[tuple[str, ...], float] = {}
@@ -39,15 +39,15 @@ class Warmth:
         self.load()
         seconds = self.compile(spec)
         ready = {"state": "ready", "cell": spec.model.cell, "seconds": round(seconds, 3)}
-        self._say(**ready)
+        self.say(**ready)
         if not self._interrupted() and _can_be_tried(spec):
-            self._say(**ready, **self._measure(spec))
+            self.say(**ready, **self._measure(spec))
 
     def load(self) -> float:
         """Import Numba and everything that training needs; returns the seconds it took."""
         if self._imported:
             return 0.0
-        self._say(state="importing")
+        self.say(state="importing")
         start = time.perf_counter()
         # Loaded here rather than by the first matrix product, which would look like compiling.
         import scipy.linalg  # noqa: F401
@@ -71,7 +71,7 @@ class Warmth:
             training.clip.kind,
         )
         if key not in self._compiled:
-            self._say(state="compiling", cell=spec.model.cell)
+            self.say(state="compiling", cell=spec.model.cell)
             start = time.perf_counter()
             _exercise(spec)
             self._compiled[key] = time.perf_counter() - start

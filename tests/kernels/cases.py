@@ -6,6 +6,7 @@ from types import ModuleType
 import numpy as np
 from hypothesis import strategies as st
 
+from seqlab import cells
 from seqlab.kernels import gru, lstm, rnn
 from tests.reference import gru as reference_gru
 from tests.reference import lstm as reference_lstm
@@ -19,20 +20,19 @@ class Cell:
     name: str
     kernel: ModuleType
     reference: ModuleType
-    gates: int
+    shapes: type[cells.Cell]
     states: int
     variant: int = 0
 
     def parameter_shapes(self, F, H):
-        weights = ((F, self.gates * H), (H, self.gates * H), (self.gates * H,))
-        return (*weights, (H,)) if self.kernel is gru else weights
+        return tuple(self.shapes(hidden=H).parameter_shapes(F).values())
 
 
 CELLS = [
-    Cell("rnn tanh", rnn, reference_rnn, gates=1, states=1, variant=rnn.TANH),
-    Cell("rnn relu", rnn, reference_rnn, gates=1, states=1, variant=rnn.RELU),
-    Cell("lstm", lstm, reference_lstm, gates=4, states=2),
-    Cell("gru", gru, reference_gru, gates=3, states=1),
+    Cell("rnn tanh", rnn, reference_rnn, cells.CELLS["rnn"], states=1, variant=rnn.TANH),
+    Cell("rnn relu", rnn, reference_rnn, cells.CELLS["rnn"], states=1, variant=rnn.RELU),
+    Cell("lstm", lstm, reference_lstm, cells.CELLS["lstm"], states=2),
+    Cell("gru", gru, reference_gru, cells.CELLS["gru"], states=1),
 ]
 
 shapes = st.tuples(*[st.integers(1, 5)] * 3, st.integers(1, 19))  # H up to beyond two vectors of 8
@@ -115,8 +115,8 @@ def run_kernel(case, wants_dx=True, gradients=None):
     carried = tuple(rubbish(T + 1, B, H) for _ in case.start)
     for states, start in zip(carried, case.start, strict=True):
         states[0] = start
-    record = tuple(rubbish(*dimensions) for dimensions in case.cell.kernel.record_shapes(T, B, H))
-    scratch = tuple(rubbish(*dimensions) for dimensions in case.cell.kernel.scratch_shapes(T, B, F, H))
+    record = tuple(rubbish(*dimensions) for dimensions in case.cell.shapes(hidden=H).record_shapes(T, B))
+    scratch = tuple(rubbish(*dimensions) for dimensions in case.cell.shapes(hidden=H).scratch_shapes(T, B, F))
     case.cell.kernel.forward(case.x, case.parameters, carried, record, scratch, case.cell.variant)
     dh = case.dh.copy()
     carry = tuple(a.copy() for a in case.carry)

@@ -139,8 +139,8 @@ def test_scratch_beyond_the_first_array_is_not_needed_to_go_forward(cell):
     T, B, F, H = 3, 2, 2, 4
     case = make_case(cell, (T, B, F, H), seed=13)
     carried = tuple(np.concatenate([start[None], np.zeros((T, B, H))]) for start in case.start)
-    record = tuple(np.zeros(dimensions) for dimensions in cell.kernel.record_shapes(T, B, H))
-    first, *rest = cell.kernel.scratch_shapes(T, B, F, H)
+    record = tuple(np.zeros(dimensions) for dimensions in cell.shapes(hidden=H).record_shapes(T, B))
+    first, *rest = cell.shapes(hidden=H).scratch_shapes(T, B, F)
     scratch = (np.zeros(first), *(np.zeros((0, *dimensions[1:])) for dimensions in rest))
     cell.kernel.forward(case.x, case.parameters, carried, record, scratch, cell.variant)
     for found, expected in zip(carried, run_kernel(case).carried, strict=True):

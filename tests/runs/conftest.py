@@ -42,9 +42,17 @@ def until(condition: Callable[[], object], seconds: float = 30.0) -> None:
         pause.wait(0.005)
 
 
-def python(code: str, *arguments: object) -> subprocess.Popen[str]:
+class Process(subprocess.Popen[str]):
+    """A process that does not outlive its `with` block."""
+
+    def __exit__(self, *error: object) -> None:
+        self.kill()
+        super().__exit__(*error)  # type: ignore[arg-type]
+
+
+def python(code: str, *arguments: object) -> Process:
     """Start Python on `code`; `sys.argv[1:]` are the arguments, stdin and stdout are pipes."""
-    return subprocess.Popen(
+    return Process(
         [sys.executable, "-c", code, *map(str, arguments)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -64,14 +64,14 @@ def test_a_file_under_the_wrong_number_is_no_checkpoint(folder: Path) -> None:
 
 
 def test_having_none_is_said(folder: Path) -> None:
-    with pytest.raises(RunError, match="has no checkpoint$"):
+    with pytest.raises(RunError, match=r"has no checkpoint$"):
         load_checkpoint(folder)
     save(folder, 0, 10)
     with pytest.raises(RunError, match="has no checkpoint of step 7; there are: 0, 10"):
         load_checkpoint(folder, 7)
     for step in (0, 10):
         (folder / layout.CHECKPOINTS / layout.numbered(step)).write_bytes(b"")
-    with pytest.raises(RunError, match="has no whole checkpoint$"):
+    with pytest.raises(RunError, match=r"has no whole checkpoint$"):
         load_checkpoint(folder)
 
 

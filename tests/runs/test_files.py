@@ -122,7 +122,7 @@ def test_a_header_that_was_torn_is_written_again(tmp_path: Path, there: bytes) -
 def test_a_file_that_begins_otherwise_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "metrics.jsonl"
     path.write_bytes(b"step,loss\n1,2\n")
-    with pytest.raises(ValueError, match="metrics.jsonl: begins with b'step,loss"):
+    with pytest.raises(ValueError, match=r"metrics\.jsonl: begins with b'step,loss"):
         Appender(path, b'{"format":1}\n')
     assert path.read_bytes() == b"step,loss\n1,2\n"
 

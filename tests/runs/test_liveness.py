@@ -3,9 +3,9 @@ from __future__ import annotations
 import dataclasses
 import os
 import signal
-import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,11 +13,12 @@ from seqlab.runs import layout, liveness
 from seqlab.runs.layout import RunError, Status
 from seqlab.runs.liveness import LockedError, WorkerLock
 
-from .conftest import python, until
+from .conftest import Process, python, until
 
 HOLD = """
 import sys
 from pathlib import Path
+from typing import Any
 from seqlab.runs.writer import RunWriter
 writer = RunWriter(Path(sys.argv[1]))
 writer.set_status(state="training", step=7)
@@ -28,7 +29,7 @@ if sys.stdin.readline() == "finish\\n":
 """
 
 
-def hold(folder: Path) -> subprocess.Popen[str]:
+def hold(folder: Path) -> Process:
     process = python(HOLD, folder)
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
@@ -55,6 +56,22 @@ def test_a_killed_worker_is_lost_at_once_and_its_lock_is_free(folder: Path) -> N
     WorkerLock(folder).release()
 
 
+def test_a_worker_that_finishes_is_never_seen_as_lost(folder: Path) -> None:
+    with hold(folder) as process:
+        assert process.stdin is not None
+        process.stdin.write("finish\n")
+        process.stdin.flush()
+        seen = {"training"}
+
+        def over() -> bool:
+            seen.add(liveness.read_state(folder)[1])
+            return "finished" in seen
+
+        until(over)
+        process.wait(30)
+    assert seen == {"training", "finished"}
+
+
 def test_a_stopped_process_is_not_lost(folder: Path) -> None:
     with hold(folder) as process:
         process.send_signal(signal.SIGSTOP)
@@ -68,6 +85,7 @@ def test_readers_that_test_the_lock_do_not_keep_a_worker_out(folder: Path) -> No
     code = """
 import sys
 from pathlib import Path
+from typing import Any
 from seqlab.runs import liveness
 print("ready", flush=True)
 while True:
@@ -83,7 +101,7 @@ while True:
 
 
 def put(folder: Path, **fields: object) -> None:
-    here = {"host": liveness.host(), "boot_id": liveness.boot_id()}
+    here: dict[str, Any] = {"host": liveness.host(), "boot_id": liveness.boot_id()}
     status = Status("training", step=3, steps=10, heartbeat=time.time(), **here)
     status = dataclasses.replace(status, **fields)  # type: ignore[arg-type]
     (folder / layout.STATUS).write_bytes(status.to_bytes())

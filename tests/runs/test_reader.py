@@ -3,25 +3,27 @@ from __future__ import annotations
 import dataclasses
 import os
 import shutil
-import subprocess
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from seqlab.runs import control, layout, tensors
+from seqlab.runs.checkpoint import load_checkpoint
 from seqlab.runs.frames import encode_frame
 from seqlab.runs.layout import NewerFormatError, RunError
 from seqlab.runs.liveness import read_status
 from seqlab.runs.reader import RunReader
+from seqlab.runs.tensors import Tensors
 from seqlab.runs.writer import RunWriter
 from seqlab.spec import Spec
 
-from .conftest import python, until
+from .conftest import Process, python, until
 
 RUNGS = [{"name": "constant", "label": "constant", "metric": "eval/loss", "value": 1 / 6, "measured": 0.17}]
-PROBE = {
+PROBE: Tensors = {
     "inputs": np.zeros((5, 8, 2), np.float32),
     "targets": np.zeros((5, 8), np.int64),
     "mask": np.ones((5, 8)),
@@ -183,11 +185,12 @@ with RunWriter(Path(sys.argv[1]), beat=0.02) as writer, Persister(writer, 10, 10
             persister.checkpoint(step, {"model.w": np.full(9, step)})
             writer.live(step, {"outputs": np.full((5, 2), step)})
         if step == 30:
+            persister.drain()
             print("ready", flush=True)
 """
 
 
-def work(folder: Path) -> subprocess.Popen[str]:
+def work(folder: Path) -> Process:
     process = python(WORK, folder)
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
@@ -209,7 +212,8 @@ def test_a_folder_copied_while_it_trains_is_read_on_another_machine(folder: Path
     with work(folder) as process:
         reader = RunReader(folder)
         for turn in range(3):
-            until(lambda before=reader.poll().rows: reader.poll().rows > before)  # type: ignore[misc]
+            more = reader.poll().rows + 1
+            until(partial(lambda more: reader.poll().rows >= more, more))
             shutil.rmtree(copy, ignore_errors=True)
             copy.mkdir()
             for name in sorted(os.listdir(folder)):  # file by file, while the worker goes on
@@ -253,6 +257,25 @@ def test_a_copy_that_grows_by_copying_again_is_followed(folder: Path, tmp_path: 
             (copy / "new").replace(copy / layout.METRICS)
             assert reader.poll().rows == step - (step % 7 > 0)
         assert reader.poll().skipped <= 1
+
+
+def test_a_run_whose_worker_was_killed_goes_on_from_a_checkpoint(folder: Path) -> None:
+    reader = RunReader(folder)
+    for _ in range(3):
+        with work(folder) as process:
+            process.kill()
+        assert reader.poll().state == "lost"
+        with RunWriter(folder) as writer:
+            step = load_checkpoint(folder, 20).step
+            writer.resume(step)
+            writer.set_status(state="training")
+            assert reader.poll().metrics["train/loss"].steps.tolist() == list(range(1, 21))
+            writer.row({"step": 21, "train/loss": -1.0})
+            now = reader.poll()
+            assert (now.state, now.rows, now.metrics["train/loss"].last) == ("training", 21, -1.0)
+            assert now.frame is not None
+            assert now.frame.step == 20
+            writer.resume(0)
 
 
 def test_reading_leaves_the_folder_as_it_was(folder: Path) -> None:

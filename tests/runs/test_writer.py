@@ -14,6 +14,7 @@ from seqlab.runs.frames import read_frame
 from seqlab.runs.kept import steps_in
 from seqlab.runs.layout import RunError
 from seqlab.runs.liveness import LockedError, read_status
+from seqlab.runs.tensors import Tensors
 from seqlab.runs.writer import RunWriter
 
 from .conftest import output, until
@@ -155,7 +156,7 @@ def test_what_a_killed_worker_left_half_written_is_removed(folder: Path) -> None
 
 
 def test_the_probe_the_environment_and_live_frames_are_files_of_their_own(folder: Path) -> None:
-    probe = {
+    probe: Tensors = {
         "inputs": np.zeros((5, 8, 2), np.float32).transpose(1, 0, 2),
         "targets": np.zeros((8, 5), np.int64),
     }

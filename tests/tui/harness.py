@@ -13,12 +13,13 @@ from textual.widget import Widget
 
 
 class Harness(App[None]):
-    """One widget that fills the screen."""
+    """One widget that fills the screen, without the focus."""
+
+    AUTO_FOCUS = None
 
     def __init__(self, widget: Widget) -> None:
         super().__init__()
         self.widget = widget
-        self.heard: list[object] = []
 
     def compose(self) -> ComposeResult:
         yield self.widget

@@ -17,7 +17,7 @@ from seqlab.tui.widgets.axes import (
     sequence_ticks,
 )
 
-finite = st.floats(allow_nan=False, allow_infinity=False)
+large = st.floats(-1e300, 1e300)
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ def test_numbers_are_written_as_the_lab_writes_them(value: float, text: str) -> 
     assert number(value) == text
 
 
-@given(finite)
+@given(st.floats(-1e308, 1e308))
 def test_numbers_keep_four_significant_digits(value: float) -> None:
     text = number(value)
     assert float(text.replace(",", "")) == pytest.approx(value, rel=5.1e-4, abs=5e-324)
@@ -49,7 +49,7 @@ def test_linear_ticks_stand_at_round_numbers() -> None:
     assert linear_ticks((0, 2e-300), 3).labels == ("0", "1e-300", "2e-300")
 
 
-@given(finite, finite, st.integers(1, 8))
+@given(large, large, st.integers(1, 8))
 def test_linear_ticks_are_few_distinct_and_inside(a: float, b: float, most: int) -> None:
     low, high = sorted((a, b))
     assume(low < high and high - low > 1e-9 * max(abs(low), abs(high)) and high - low > 1e-290)

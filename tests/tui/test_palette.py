@@ -117,7 +117,8 @@ def test_the_diverging_ramp_has_a_neutral_middle_and_equal_arms(depth: Depth, da
     sign = 1 if dark else -1
     assert (np.diff(below) * sign > 0).all()
     assert (np.diff(above) * sign > 0).all()
-    assert np.abs(below - above).max() < 15
+    # Of 16 colours no two are equally light.
+    assert np.abs(below - above).max() < (20 if depth == "16" else 10)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -36,7 +36,10 @@ class HelpScreen(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         """Text, then keys."""
         box = VerticalScroll(id="help-box")
-        box.border_title, box.border_subtitle = f"Help · {self._of.BINDING_GROUP_TITLE or 'keys'}", "esc closes"
+        box.border_title, box.border_subtitle = (
+            f"Help · {self._of.BINDING_GROUP_TITLE or 'keys'}",
+            "esc closes",
+        )
         with box:
             for paragraph in (self._of.HELP or "").split("\n"):
                 yield Static(paragraph, markup=False)
@@ -53,8 +56,8 @@ def keys_of(screen: Screen[Any], app: App[Any]) -> list[Binding]:
     found: dict[str, Binding] = {}
     for node in nodes:
         for key, binding in node._bindings:
-            if binding.id and (node, key) != (app, "ctrl+c"):
-                found.setdefault(binding.id, binding)
+            if binding.id or key == app.COMMAND_PALETTE_BINDING:
+                found.setdefault(binding.action, binding)
     return list(found.values())
 
 
@@ -62,5 +65,6 @@ def _table(app: App[Any], bindings: list[Binding]) -> Content:
     lines = []
     for binding in bindings:
         words = binding.tooltip or binding.description
+        words = words[:1].upper() + words[1:]
         lines.append(Content.assemble((f"{app.get_key_display(binding):>10}", "$accent"), "  ", words))
     return Content("\n").join(lines)

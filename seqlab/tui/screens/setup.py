@@ -1,7 +1,7 @@
 """Setup: choose what to run, see what it will be, and start it.
 
-The frame is painted before anything heavy is imported. Then a thread starts the worker, which goes on to import and compile
-by itself, and imports what the form is made of; the form appears as soon as it is there.
+The frame is painted before anything heavy is imported. Then a thread starts the worker, which imports and
+compiles by itself, and imports what the form is made of; the form appears as soon as it is there.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.message import Message
 from textual.screen import Screen
 from textual.timer import Timer
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
+from seqlab.tui.widgets.keys import Keys
 from seqlab.tui.widgets.too_small import TooSmall
 from seqlab.tui.widgets.topline import TopLine
 
@@ -37,37 +38,49 @@ TICK = 0.2
 SETTLE = 0.4
 """Seconds without a change after which the worker is told of a choice."""
 
-_MOVE = Binding.Group("choose", compact=True)
+_MOVE = Binding.Group("move", compact=True)
 
 
-class SetupScreen(Screen[None]):
+class SetupScreen(Screen[None], inherit_bindings=False):
     """The form, the presets, and what the run will be.
 
     Args:
         overrides: `a.b=value` texts, applied to the form as it opens.
     """
 
-    BINDING_GROUP_TITLE: ClassVar[str] = "New run"
-    HELP: ClassVar[str] = (
+    BINDING_GROUP_TITLE = "New run"
+    HELP = (
         "Choose a task, a cell and a truncation, or take a preset, and press enter.\n"
-        "Values in grey are defaults; an emptied field goes back to its own. The bar under Truncation shows the sequence, the "
-        "walls that cut its gradient, where the loss sits, and how far back its credit reaches. It states reach and no more: "
-        "what the network learns all the same is for the run to show.\n"
-        "A rung is the loss of a predictor that knows less than the task needs. Parameters and memory are exact; the time "
-        "appears once the worker has measured a step of this very run."
+        "Values in grey are defaults; an emptied field goes back to its own. The bar under Truncation "
+        "shows the sequence, the walls that cut its gradient, where the loss sits, and how far back its "
+        "credit reaches. It states reach and no more: what the network learns all the same is for the run "
+        "to show.\n"
+        "A rung is the loss of a predictor that knows less than the task needs. Parameters and memory are "
+        "exact; the time appears once the worker has measured a step of this very run."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "start", "start", id="setup.start", tooltip="Start the run, from any field"),
-        Binding("tab", "app.focus_next", "next field", id="setup.tab", tooltip="Go to the next field or list"),
+        Binding("tab", "app.focus_next", "next", id="setup.tab", tooltip="Go to the next field or list"),
         Binding("shift+tab", "app.focus_previous", "previous field", show=False, id="setup.shift_tab"),
-        Binding("up", "step(-1)", "previous field", group=_MOVE, id="setup.up", tooltip="The field or choice above"),
-        Binding("down", "step(1)", "next field", group=_MOVE, id="setup.down", tooltip="The field or choice below"),
-        Binding("slash", "find", "find a preset", key_display="/", id="setup.find", tooltip="Find a preset by name"),
+        Binding(
+            "up",
+            "step(-1)",
+            "previous field",
+            group=_MOVE,
+            id="setup.up",
+            tooltip="The field or choice above",
+        ),
+        Binding(
+            "down", "step(1)", "next field", group=_MOVE, id="setup.down", tooltip="The field or choice below"
+        ),
+        Binding(
+            "slash", "find", "presets", key_display="/", id="setup.find", tooltip="Find a preset by name"
+        ),
         Binding("escape", "back", "back to the form", show=False, id="setup.back"),
     ]
 
     if TYPE_CHECKING:
-        app: LabApp  # type: ignore[assignment]
+        app: LabApp
 
     class Loaded(Message):
         """What the form is made of has been imported."""
@@ -96,11 +109,12 @@ class SetupScreen(Screen[None]):
                 yield Static("one moment", id="waiting")
                 yield Static("", id="help", markup=False)
             with Vertical(id="side"):
-                about = VerticalScroll(Static("", markup=False), id="about", can_focus=False)
-                about.display = False
+                about = VerticalScroll(
+                    Static("", markup=False), id="about", classes="-blank", can_focus=False
+                )
                 yield about
         yield Static("", id="notice", markup=False)
-        yield Footer(compact=True)
+        yield Keys()
         yield TooSmall()
 
     @property
@@ -137,12 +151,14 @@ class SetupScreen(Screen[None]):
         standby = Standby(self.app.worker_factory)
         standby.start()
         # The rest is imported while the worker imports as well.
-        from seqlab.spec.files import SpecError
+        from seqlab.spec.problems import SpecError
         from seqlab.tui.draft import Draft, load_presets
         from seqlab.tui.widgets import form, preset_list, summary  # noqa: F401
 
         draft, presets, notice = Draft(), load_presets(), ""
-        first = next((preset for preset in presets if preset.name == FIRST_PRESET), presets[0] if presets else None)
+        first = next(
+            (preset for preset in presets if preset.name == FIRST_PRESET), presets[0] if presets else None
+        )
         try:
             if first is not None and first.data:
                 draft.load(first)
@@ -180,6 +196,8 @@ class SetupScreen(Screen[None]):
         """Start is off while something on the form cannot be run."""
         if action == "start":
             return True if self.spec is not None else None
+        if action == "find":
+            return self._presets is not None and not self._presets.has_class("-finding")
         if action == "back":
             return self.has_class("-presets")
         return True
@@ -243,7 +261,7 @@ class SetupScreen(Screen[None]):
 
     def _present(self, preset: Preset | None) -> None:
         about = self.query_one("#about", VerticalScroll)
-        about.display = bool(preset and preset.about)
+        about.set_class(not (preset and preset.about), "-blank")
         if preset is not None and self._presets is not None:
             self._presets.mark(preset.name)
             about.border_title = f"About {preset.name}"
@@ -264,12 +282,12 @@ class SetupScreen(Screen[None]):
         if news.details:
             self.notice(_tail(news.details))
         draft, spec = self._form.draft, self.spec
+        if spec is None:
+            return  # what stood there is still the last that can be run
         name = draft.preset.name if draft.preset else ""
-        changed = spec is not None and not draft.unchanged(spec)
-        self._summary.show(Facts(spec, news, name, draft.claims(), changed))
+        self._summary.show(Facts(spec, news, name, draft.claims(), not draft.unchanged(spec)))
 
 
 def _tail(text: str, lines: int = 3) -> str:
     """The last lines of what a worker left behind."""
     return "\n".join(text.splitlines()[-lines:])
-

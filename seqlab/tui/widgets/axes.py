@@ -41,7 +41,7 @@ def number(value: float) -> str:
     if rounded == 0:
         return "0"
     if not 1e-4 <= abs(rounded) < 1e7:
-        digits, exponent = f"{rounded:.3e}".split("e")
+        digits, exponent = f"{value:.3e}".split("e")
         return f"{digits.rstrip('0').rstrip('.')}e{int(exponent)}"
     decimals = max(0, 3 - math.floor(math.log10(abs(rounded))))
     text = f"{rounded:,.{decimals}f}"
@@ -96,8 +96,8 @@ def linear_ticks(limits: Limits, most: int = 5, *, whole: bool = False) -> Ticks
         most: the largest number of ticks.
         whole: only whole numbers (steps, timesteps), written exactly.
     """
-    low, high = limits
-    if most < 1 or not (math.isfinite(low) and math.isfinite(high) and low < high):
+    low, high = max(limits[0], -_LARGEST), min(limits[1], _LARGEST)
+    if most < 1 or not (math.isfinite(limits[0]) and math.isfinite(limits[1]) and low < high):
         return Ticks()
     step = _step(high / most - low / most, 1)
     if whole:

@@ -1,4 +1,4 @@
-"""One field of a form: its name, where it is set, unit and bounds beside it, and what is wrong with it underneath."""
+"""One field of a form: its name, where it is set, unit and bounds beside it, problems under it."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class Picker(Select[str], inherit_bindings=False):
     """One of a few: space opens the list, left and right go through it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("space", "show_overlay", "open", id="field.open", tooltip="Open the list of choices"),
+        Binding("space", "show_overlay", "open", show=False, id="field.open", tooltip="Open the choices"),
         Binding("left", "turn(-1)", "previous choice", show=False, id="field.previous"),
         Binding("right", "turn(1)", "next choice", show=False, id="field.next"),
     ]

@@ -1,4 +1,4 @@
-"""The experiment as a form: every field of the spec, grouped as the draft says, with the reach of credit drawn in."""
+"""The experiment as a form: every field of the spec, grouped as the draft says, with the reach of credit."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Vertical, VerticalScroll
-from textual.content import Content
 from textual.message import Message
 from textual.widgets import Static
 
@@ -39,7 +38,7 @@ class Reach(Vertical):
         line.display = bool(fact)
 
 
-class Form(VerticalScroll, can_focus=False):
+class Form(VerticalScroll, can_focus=False, inherit_bindings=False):
     """The form. It owns the draft, validates at each change, and says what came of it."""
 
     @dataclass

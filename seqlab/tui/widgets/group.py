@@ -21,7 +21,7 @@ class Heading(Widget, can_focus=True):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(
-            "space", "fold", "open or close", id="group.fold", tooltip="Open or close this group of fields"
+            "space", "fold", "open or close", show=False, id="group.fold", tooltip="Open or close the group"
         ),
         Binding("right", "fold(False)", "open", show=False, id="group.open"),
         Binding("left", "fold(True)", "close", show=False, id="group.close"),
@@ -50,7 +50,8 @@ class Heading(Widget, can_focus=True):
         if isinstance(self.parent, GroupBox):
             self.parent.folded = not self.parent.folded if folded is None else folded
 
-    def _on_click(self, event: events.Click) -> None:
+    def on_click(self, event: events.Click) -> None:
+        """A click folds too."""
         self.action_fold()
 
 
@@ -62,6 +63,7 @@ class GroupBox(Vertical):
         self.group = group
         self._draft = draft
         self._folded = group.folded
+        self.set_class(group.folded, "-folds")
         self._problems: Mapping[Path, str] = {}
         self._rows: list[Field] = [] if group.folded else self._make()
 

@@ -201,13 +201,13 @@ class Heatmap(CanvasWidget, can_focus=True):
 
         Attributes:
             unit: row of the matrix.
-            time: column of the matrix.
+            timestep: column of the matrix (a message's `time` is when it was sent).
             value: what stands there.
         """
 
         heatmap: Heatmap
         unit: int
-        time: int
+        timestep: int
         value: float
 
         @property
@@ -241,8 +241,8 @@ class Heatmap(CanvasWidget, can_focus=True):
         if matrix.ndim != 2:
             raise ValueError(f"heatmap of shape {matrix.shape}: it takes [units, time]")
         self._values, self._scale, self._empty = matrix, scale, empty or self._empty
-        if self._cursor is not None:
-            self.move_cursor(*self._cursor)
+        if self._cursor is not None or self.has_focus:
+            self.move_cursor(*(self._cursor or (0, 0)))
         self.redraw()
 
     @property

@@ -92,6 +92,8 @@ class LinePlot(CanvasWidget):
         & > .lineplot--gap { color: $error; text-style: bold; }
         & > .lineplot--cursor { color: $foreground 75%; }
         & > .lineplot--empty { color: $foreground 60%; }
+        /* The terminal's own colours cannot be mixed. */
+        &:ansi > .lineplot--level, &:ansi > .lineplot--wall, &:ansi > .lineplot--span { text-style: dim; }
     }
     """
 
@@ -216,16 +218,14 @@ class LinePlot(CanvasWidget):
         below = any(bool(np.any(_arrays(series)[1] <= 0)) for series in self._data.series)
         if frame.log and below and frame.left:
             canvas.write(frame.left - 3, frame.rows, "≤0", ink)
-            free[: frame.left] = False
+            free[: frame.left - 1] = False
         ticks = list(zip(x_ticks.values, x_ticks.labels, strict=True))
         # The ends first: they matter more than what lies between.
         for value, label in ticks[:1] + ticks[-1:] + ticks[1:-1]:
             column = frame.column(value)
             if column is None:
                 continue
-            start = min(
-                max(frame.left + column - (len(label) - 1) // 2, 0), max(0, canvas.width - len(label))
-            )
+            start = min(max(frame.left + column - len(label) // 2, 0), max(0, canvas.width - len(label)))
             if free[max(0, start - 1) : start + len(label) + 1].all():
                 canvas.write(start, frame.rows, label, ink)
                 free[max(0, start - 1) : start + len(label) + 1] = False
@@ -237,8 +237,10 @@ class LinePlot(CanvasWidget):
             canvas.glyphs[: frame.rows, columns] = ord(self._glyph("┊", ":"))
             canvas.inks[: frame.rows, columns] = self.component_ink("lineplot--wall")
         ink = self.component_ink("lineplot--span")
-        for first, last in self._span_columns(frame):
-            canvas.write(frame.left + first, frame.rows - 1, self._glyph("░", "/") * (last - first + 1), ink)
+        for span, (first, last) in zip(self._data.spans, self._span_columns(frame), strict=True):
+            if span.hatched:
+                hatching = self._glyph("░", "/") * (last - first + 1)
+                canvas.write(frame.left + first, frame.rows - 1, hatching, ink)
 
     def _walls(self, frame: _Frame) -> list[tuple[int, str]]:
         """Column and label of each wall that is in sight."""
@@ -274,8 +276,8 @@ class LinePlot(CanvasWidget):
         area = np.s_[: frame.rows, frame.left : frame.left + frame.columns]
         floor_ink = canvas.inks[frame.rows - 1]
         on_span = np.zeros(canvas.width, np.bool_)
-        for first, last in self._span_columns(frame):
-            on_span[frame.left + first : frame.left + last + 1] = True
+        for span, (first, last) in zip(self._data.spans, self._span_columns(frame), strict=True):
+            on_span[frame.left + first : frame.left + last + 1] |= span.hatched
         for number, columns in enumerate(raster.nonpositive):
             shown = columns[~on_span[columns + frame.left]] + frame.left
             canvas.glyphs[frame.rows - 1, shown] = ord(self._glyph("▁", "_"))
@@ -352,7 +354,7 @@ class LinePlot(CanvasWidget):
             if not label:
                 continue
             # Right of its wall, else left of it; as far down as there is room.
-            right, left = (column + 1, f" {label}"), (column - len(label) - 1, f"{label} ")
+            right, left = (column + 1, f" {label}"), (column - len(label) - 2, f" {label} ")
             for row, (start, text) in product(range(frame.rows - 1, -1, -1), (right, left)):
                 crosses = any(start <= other < start + len(text) for other in columns)
                 if not crosses and space.take(row, start, len(text)):

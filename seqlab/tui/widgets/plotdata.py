@@ -49,11 +49,15 @@ class Wall:
 
 @dataclass(frozen=True)
 class Span:
-    """A hatched stretch of x at the foot of the plot, from x0 to x1 inclusive, with words in its middle."""
+    """A hatched stretch of x at the foot of the plot, from x0 to x1 inclusive, with words in its middle.
+
+    Without `hatched` there are only the words, and a curve on the floor shows beside them.
+    """
 
     x0: float
     x1: float
     label: str = ""
+    hatched: bool = True
 
 
 @dataclass(frozen=True, eq=False)

@@ -62,7 +62,14 @@ class Choices(OptionList, inherit_bindings=False):
         Binding("end", "last", "last", show=False, id="presets.last"),
         Binding("pagedown", "page_down", "page down", show=False, id="presets.page_down"),
         Binding("pageup", "page_up", "page up", show=False, id="presets.page_up"),
-        Binding("enter,space", "select", "choose", key_display="enter", id="presets.choose", tooltip="Fill the form"),
+        Binding(
+            "enter,space",
+            "select",
+            "choose",
+            key_display="enter",
+            id="presets.choose",
+            tooltip="Fill the form",
+        ),
     ]
 
 
@@ -93,6 +100,8 @@ class PresetList(Vertical):
     def show(self, presets: Sequence[Preset]) -> None:
         """Show these presets."""
         self._presets = presets
+        # The panels below stay where they are while the list is narrowed down.
+        self.styles.min_height = len(presets) + 2
         self._list(self.query_one(FindInput).value)
 
     def mark(self, name: str) -> None:

@@ -164,7 +164,7 @@ def _ticks(reached: Reach, width: int, crowded: bool) -> str:
     columns = _columns(steps, reached.length, width).tolist()
     labels = list(zip(columns, (f"{step:,}" for step in steps), strict=True))
     for column, label in labels[:1] + labels[-1:] + labels[1:-1]:
-        start = min(max(column - (len(label) - 1) // 2, 0), width - len(label))
+        start = min(max(column - len(label) // 2, 0), width - len(label))
         around = slice(max(0, start - 1), start + len(label) + 1)
         if start >= 0 and all(free[around]):
             line[start : start + len(label)] = label

@@ -1,8 +1,9 @@
-"""What the run on the form will be: its size, its time once that is measured, its rungs, and what its preset claims."""
+"""What the run on the form will be: size, time once measured, rungs, and what the preset claims."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from textwrap import wrap
 
 from textual.app import RenderResult
 from textual.content import Content
@@ -14,6 +15,8 @@ from seqlab.tui.standby import News
 from seqlab.tui.widgets.axes import number
 from seqlab.tui.wording import claim_words, duration, size
 
+_LABEL = 8
+"""Cells of a line's label."""
 Line = tuple[str, str]
 """A line's label, and what it says."""
 
@@ -23,15 +26,15 @@ class Facts:
     """What is shown.
 
     Attributes:
-        spec: what would be run; None if that cannot be run.
+        spec: what would be run.
         news: what the worker measured of it.
         preset: the name of the preset that the form was filled from, or "".
         claims: what that preset claims.
         changed: whether the form has left it.
     """
 
-    spec: Spec | None = None
-    news: News = News()
+    spec: Spec
+    news: News
     preset: str = ""
     claims: tuple[Claim, ...] = ()
     changed: bool = False
@@ -60,18 +63,23 @@ class Summary(Widget):
         """Label and words, a line each."""
         if self._facts is None:
             return ""
-        if self._facts.spec is None:
-            return Content.styled("cannot start yet: see the field in red", "$muted")
         brief = self.screen.has_class("-narrow") or self.screen.has_class("-low")
         lines = brief_lines(self._facts) if brief else full_lines(self._facts)
         if brief:
             return Content("\n").join(Content(words) for _, words in lines)
-        return Content("\n").join(Content.assemble((f"{label:<11}", "$muted"), words) for label, words in lines)
+        rows = []
+        for label, words in lines:
+            parts = wrap(words, max(20, self.size.width - _LABEL), drop_whitespace=False)
+            labels = [label, *[""] * len(parts)]
+            rows += [
+                Content.assemble((f"{head:<{_LABEL}}", "$muted"), part)
+                for head, part in zip(labels, parts, strict=False)
+            ]
+        return Content("\n").join(rows)
 
 
 def brief_lines(facts: Facts) -> list[Line]:
     """Two lines: size and time; rungs."""
-    assert facts.spec is not None
     rungs = " · ".join(f"{number(rung.value)} {rung.label}" for rung in facts.spec.rungs())
     return [("", " · ".join(_size(facts))), ("", f"rungs {rungs}")]
 
@@ -79,14 +87,13 @@ def brief_lines(facts: Facts) -> list[Line]:
 def full_lines(facts: Facts) -> list[Line]:
     """Size, memory, time, every rung, every claim."""
     spec = facts.spec
-    assert spec is not None
     parameters, memory, *times = _size(facts)
     lines = [("Size", f"{parameters} · {memory}"), ("Time", times[0] if times else "not measured yet")]
     values = [number(rung.value) for rung in spec.rungs()]
     width = max(map(len, values), default=0)
     for index, (value, rung) in enumerate(zip(values, spec.rungs(), strict=True)):
         lines.append(("Rungs" if index == 0 else "", f"{value:>{width}}  {rung.label}"))
-    if lines[-1][0] == "Rungs" or values:
+    if values:
         lines[2] = ("Rungs", f"{lines[2][1]}  ({spec.loss.label})")
     if facts.preset and facts.changed:
         lines.append(("Claims", f"none: {facts.preset} was changed"))
@@ -99,9 +106,8 @@ def full_lines(facts: Facts) -> list[Line]:
 def _size(facts: Facts) -> list[str]:
     """Parameters, memory, and the time as soon as the worker has measured it."""
     spec, news = facts.spec, facts.news
-    assert spec is not None
     words = [f"{spec.parameters:,} parameters", f"{size(step_bytes(spec))} a step"]
     if news.step_ms is not None:
-        seconds = news.run_seconds if news.run_seconds is not None else news.step_ms * spec.training.steps / 1e3
-        words.append(f"{number(news.step_ms)} ms a step: {duration(seconds)}")
+        whole = "" if news.run_seconds is None else f": {duration(news.run_seconds)}"
+        words.append(f"{number(news.step_ms)} ms a step{whole}")
     return words

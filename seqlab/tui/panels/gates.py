@@ -1,0 +1,186 @@
+"""Panel 3: gates and states of the first probe sequence, units against time."""
+
+from __future__ import annotations
+
+import math
+import time
+
+import numpy as np
+from numpy.typing import ArrayLike
+from textual import on
+from textual.app import ComposeResult
+from textual.content import Content
+
+from seqlab.cells.base import State
+from seqlab.tui.panels.base import Line, Panel, tinted
+from seqlab.tui.panels.moment import Moment
+from seqlab.tui.widgets.axes import number, sequence_ticks
+from seqlab.tui.widgets.heatmap import Heatmap, Scale
+from seqlab.tui.widgets.raster import cell_of
+from seqlab.tui.widgets.spark import spark
+
+SECONDS = 1 / 3
+"""The least time between two drawings that nobody asked for: a full map is the largest thing the lab sends."""
+_BAR = 24
+
+
+def scale_of(state: State, values: ArrayLike) -> Scale:
+    """The scale that a state is shown on: [0, 1], [-1, 1], or around 0 as far as its values reach, rounded to 1, 2, 5."""
+    if state.kind == "gate":
+        return Scale(0.0, 1.0)
+    if state.kind == "signed":
+        return Scale(-1.0, 1.0, "diverging")
+    magnitudes = np.abs(np.asarray(values, np.float64))
+    magnitudes = magnitudes[np.isfinite(magnitudes)]
+    most = min(1e300, max(1e-300, float(magnitudes.max(initial=0.0))))
+    power = 10.0 ** math.floor(math.log10(most))
+    limit = next((f * power for f in (1, 2, 5) if f * power >= most * (1 - 1e-6)), 10 * power)
+    return Scale(-limit, limit, "diverging") if magnitudes.any() else Scale(-1.0, 1.0, "diverging")
+
+
+def time_axis(timesteps: int, width: int) -> str:
+    """Numbers of timesteps under a heatmap of `width` columns."""
+    line = [" "] * width
+    ticks = sequence_ticks(timesteps, max(2, width // 12))
+    pairs = list(zip(ticks.values, ticks.labels, strict=True))
+    for value, label in pairs[:1] + pairs[-1:] + pairs[1:-1]:
+        start = min(max(cell_of(int(value) - 1, timesteps, width), 0), max(0, width - len(label)))
+        around = line[max(0, start - 1) : start + len(label) + 1]
+        if all(each == " " for each in around) and start + len(label) <= width:
+            line[start : start + len(label)] = label
+    return "".join(line).rstrip()
+
+
+class GatesPanel(Panel, can_focus=False):
+    """The gates as a heatmap; the cursor is the heatmap's."""
+
+    number = 3
+    label = "gates"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.map = Heatmap()
+        self.foot = Line()
+        self.chosen = 0
+        self.shown_layer = 0
+        self._last = 0.0
+        self._asked = True
+
+    def compose(self) -> ComposeResult:
+        """The map, and its time axis."""
+        yield self.map
+        yield self.foot
+
+    def states(self) -> tuple[State, ...]:
+        """What can be shown, once the run is known."""
+        return self.moment.snapshot.spec.model.states() if self.moment else ()
+
+    def choose(self, by: int) -> None:
+        """Go to another gate or state."""
+        if self.states():
+            self.chosen = (self.chosen + by) % len(self.states())
+            self._asked = True
+            self.show_again()
+
+    def show_layer(self, layer: int) -> None:
+        """Go to another layer."""
+        self.shown_layer, self._asked = layer, True
+        self.show_again()
+
+    def take_focus(self) -> None:
+        """The map has the cursor."""
+        self.map.focus(scroll_visible=False)
+
+    def depends_on(self, moment: Moment) -> object:
+        """The frame and the choice; before the first frame what goes on."""
+        frame = moment.snapshot.frame
+        return id(frame), self.chosen, self.shown_layer, "" if frame is not None else moment.waiting_for("")
+
+    def may_draw(self) -> bool:
+        """At most three times a second, unless a key asked for it."""
+        now = time.monotonic()
+        if not self._asked and now - self._last < SECONDS:
+            return False
+        self._last, self._asked = now, False
+        return True
+
+    def draw(self, moment: Moment) -> None:
+        """Draw the map."""
+        states = self.states()
+        state = states[self.chosen % len(states)]
+        values = moment.tensor(f"layer{self.shown_layer}/state/{state.name}")
+        scale = scale_of(state, np.empty(0) if values is None else values)
+        self.map.show(
+            None if values is None else values.T, scale, empty=moment.waiting_for("look at the gates")
+        )
+        self._write_foot()
+        layers = moment.snapshot.spec.model.layers
+        name = state.label if state.label == state.name else f"{state.label} {state.name}"
+        keys = f"{name} ‹g›" if len(states) > 1 else name
+        if layers > 1:
+            keys += f"  layer {self.shown_layer + 1} of {layers} ‹l›"
+        room = self.outer_size.width - len(keys) - 10
+        units = f" · {moment.snapshot.spec.model.hidden:,} units ↓{_strides(moment)}"
+        bar = self.map.colour_bar(min(_BAR, max(0, room - len(units))))
+        self.head(
+            keys.capitalize(), Content.assemble(bar, (units, "$muted")) if room > len(units) + 6 else bar
+        )
+
+    @on(Heatmap.CursorMoved)
+    def _follow_cursor(self) -> None:
+        self._write_foot()
+
+    def on_descendant_blur(self) -> None:
+        """The cursor goes with the focus."""
+        super().on_descendant_blur()
+        self.call_after_refresh(self._write_foot)
+
+    def on_descendant_focus(self) -> None:
+        """The cursor comes with the focus."""
+        super().on_descendant_focus()
+        self._write_foot()
+
+    def _write_foot(self) -> None:
+        """The time axis; with the focus the value under the cursor instead."""
+        moment, width = self.moment, self.foot.size.width
+        if moment is None or moment.snapshot.frame is None or not self.map.values.size or width < 1:
+            self.foot.show("")
+            return
+        frame = moment.snapshot.frame
+        cursor, value = self.map.cursor, self.map.cursor_value
+        if self.map.has_focus and cursor is not None and value is not None:
+            unit, step = cursor[0] * frame.unit_stride + 1, cursor[1] * frame.time_stride + 1
+            words = (f"unit {unit:,}, step {step:,}: ", (number(value), "bold"), (self._crowding(), "$muted"))
+            self.foot.show(Content.assemble(*words))
+            return
+        self.foot.show(Content.styled(time_axis(moment.snapshot.spec.task.timesteps, width), "$muted"))
+
+    def _crowding(self) -> str:
+        """That a place of the map stands for several values, if it does."""
+        units, steps = self.map.cover
+        parts = [f"{units} units"] * (units > 1) + [f"{steps} steps"] * (steps > 1)
+        return f" · the farthest of {' × '.join(parts)} in a cell" if parts else ""
+
+    def strip(self, moment: Moment, width: int) -> Content:
+        """The mean of every gate and state, and the chosen one over time."""
+        means, chosen = [], None
+        for index, state in enumerate(moment.snapshot.spec.model.states()):
+            values = moment.tensor(f"layer{self.shown_layer}/state/{state.name}")
+            if values is not None:
+                means.append(f"{state.name} {number(float(f'{float(values.mean()):.2g}'))}")
+                chosen = values.mean(axis=1) if index == self.chosen else chosen
+        if not means or chosen is None:
+            return Content(moment.waiting_for("look at the gates"))
+        words = f"  means {'  '.join(means)}"
+        palette = self.map.palette
+        curve = spark(chosen, max(0, width - len(words)), charset=palette.charset)
+        return Content.assemble(tinted(curve, palette.line(0)), (words, "$muted"))
+
+
+def _strides(moment: Moment) -> str:
+    """What a large frame leaves out."""
+    frame = moment.snapshot.frame
+    if frame is None:
+        return ""
+    units = f", every {frame.unit_stride}th" if frame.unit_stride > 1 else ""
+    return units + (f" · every {frame.time_stride}th step" if frame.time_stride > 1 else "")

@@ -1,0 +1,201 @@
+"""Panel 2: how large the gradient is at each timestep, and where it ends.
+
+In front the gradient under the run's truncation, a line per layer. Behind it, faint and for the layer at hand alone: what full
+backpropagation would send, and the credit of the last loss by itself. What equals the line in front is left out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from textual.app import ComposeResult
+from textual.content import Content
+
+from seqlab.runs.reader import Snapshot
+from seqlab.spec.credit import reached, walls
+from seqlab.tui.palette import Palette
+from seqlab.tui.panels.base import Panel, tinted
+from seqlab.tui.panels.moment import Moment
+from seqlab.tui.widgets.axes import number, sequence_ticks
+from seqlab.tui.widgets.lineplot import LinePlot, PlotData, Series, Span, Wall
+from seqlab.tui.widgets.spark import spark
+
+BELOW = "below float32"
+
+
+@dataclass(frozen=True, eq=False)
+class Reach:
+    """Where a gradient can be at all.
+
+    Attributes:
+        timesteps: T.
+        steps: bool [T], whether a timestep gets one.
+        walls: the steps after which it is cut, counted from 1.
+    """
+
+    timesteps: int
+    steps: NDArray[np.bool_]
+    walls: NDArray[np.int64]
+
+    @property
+    def without(self) -> int:
+        """How many timesteps get none."""
+        return int((~self.steps).sum())
+
+    @property
+    def wall(self) -> int | None:
+        """The one wall at which it ends: none before it, some after it; None if it is not as simple as that."""
+        if self.steps.all() or not self.steps.any():
+            return None
+        first = int(np.argmax(self.steps))
+        last = len(self.steps) - int(np.argmax(self.steps[::-1]))
+        simple = bool(self.steps[first:last].all()) and first in self.walls
+        return first if simple else None
+
+
+def reach_of(snapshot: Snapshot) -> Reach | None:
+    """How far a gradient reaches under the truncation of the newest frame; None before the probe is known."""
+    if snapshot.probe is None:
+        return None
+    mask = snapshot.probe["mask"]
+    length = len(mask)
+    truncation = snapshot.spec.training.truncation
+    if snapshot.frame is not None:
+        truncation = int(snapshot.frame.metadata.get("truncation", truncation))
+    losses = np.flatnonzero((mask > 0).any(axis=1))
+    return Reach(length, reached(length, truncation, losses), walls(length, truncation))
+
+
+def gradient_plot(moment: Moment, layer: int, palette: Palette) -> PlotData:
+    """The plot for layer number `layer` (from 0) at hand."""
+    reach = reach_of(moment.snapshot)
+    frame = moment.snapshot.frame
+    if reach is None or frame is None or moment.tensor("layer0/gradient") is None:
+        return PlotData(empty=moment.waiting_for("look at the gradient"))
+    layers = moment.snapshot.spec.model.layers
+    x = 1 + frame.time_stride * np.arange(len(frame.tensors["layer0/gradient"]))
+    steps = reach.steps[x - 1]
+    behind, front, zeros = _behind(moment, layer, x), [], np.zeros(len(x), np.bool_)
+    for each in range(layers):
+        gradient = moment.tensor(f"layer{each}/gradient")
+        if gradient is None:
+            continue
+        zeros |= steps & (gradient == 0)
+        mark = palette.mark(each) if layers > 1 else ""
+        name = f"layer {each + 1}" if layers > 1 else "gradient"
+        for start, stop in _stretches(steps):
+            front.append(
+                Series(
+                    x[start:stop],
+                    gradient[start:stop],
+                    name,
+                    "bold" if each == layer else "plain",
+                    each,
+                    mark,
+                )
+            )
+            name = ""
+    dead = [Span(float(x[a]), float(x[b - 1]), "no gradient") for a, b in _stretches(~steps)]
+    below = [Span(float(x[a]), float(x[b - 1]), BELOW, hatched=False) for a, b in _stretches(zeros)]
+    return PlotData(
+        series=(*behind, *front),
+        walls=tuple(
+            Wall(wall + 0.5, f"wall {wall}" if wall == _named(reach) else "") for wall in reach.walls.tolist()
+        ),
+        spans=(*dead, *below),
+        x_limits=(1.0, float(max(2, reach.timesteps))),
+        x_ticks=sequence_ticks(reach.timesteps),
+        log=True,
+    )
+
+
+def _behind(moment: Moment, layer: int, x: NDArray[np.int64]) -> list[Series]:
+    gradient, full, credit = (
+        moment.tensor(f"layer{layer}/{name}") for name in ("gradient", "gradient_full", "credit")
+    )
+    found = []
+    if credit is not None and not _same(credit, full):
+        found.append(Series(x, credit, "credit of the last loss", "faint", None))
+    if full is not None and not _same(full, gradient):
+        found.append(Series(x, full, "full BPTT", "faint", layer))
+    return found
+
+
+def _named(reach: Reach) -> int | None:
+    """The wall that is named: the one before the last loss that gets a gradient."""
+    return int(reach.walls[-1]) if reach.walls.size else None
+
+
+def _same(one: NDArray[Any], other: NDArray[Any] | None) -> bool:
+    return other is not None and np.array_equal(one, other, equal_nan=True)
+
+
+def _stretches(where: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """(start, stop) of each run of True."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], where, [False]]).astype(np.int8)))
+    return [(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
+
+
+class GradientPanel(Panel):
+    """The gradient along the sequence."""
+
+    number = 2
+    label = "gradient"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.plot = LinePlot()
+        self.shown_layer = 0
+
+    def compose(self) -> ComposeResult:
+        """The plot."""
+        yield self.plot
+
+    def depends_on(self, moment: Moment) -> object:
+        """The frame, and before the first one what goes on."""
+        snapshot = moment.snapshot
+        waiting = "" if snapshot.frame is not None and snapshot.probe is not None else moment.waiting_for("")
+        return id(snapshot.frame), snapshot.probe is None, self.shown_layer, waiting
+
+    def draw(self, moment: Moment) -> None:
+        """Draw the curves."""
+        self.plot.show(gradient_plot(moment, self.shown_layer, self.plot.palette))
+        legend = self.plot.legend()
+        right = (
+            Content.assemble(legend, ("  log", "$muted"))
+            if legend.cell_length
+            else Content(
+                "log",
+            )
+        )
+        title = "Gradient at each timestep ‖∂L/∂h_t‖"
+        for shorter in ("Gradient ‖∂L/∂h_t‖", "Gradient"):
+            if len(title) + right.cell_length + 8 > self.outer_size.width:
+                title = shorter
+        self.head(title, right)
+
+    def strip(self, moment: Moment, width: int) -> Content:
+        """The curve, and its value at the first and the last step that has one."""
+        reach, gradient = reach_of(moment.snapshot), moment.tensor(f"layer{self.shown_layer}/gradient")
+        frame = moment.snapshot.frame
+        if reach is None or gradient is None or frame is None:
+            return Content(moment.waiting_for("look at the gradient"))
+        x = 1 + frame.time_stride * np.arange(len(gradient))
+        steps = np.flatnonzero(reach.steps[x - 1])
+        if not steps.size:
+            return Content("no step gets a gradient")
+        first, last = int(steps[0]), int(steps[-1])
+        words = f"  step {x[first]:,} {_value(gradient[first])} · step {x[last]:,} {_value(gradient[last])}"
+        if first:
+            words += " · none before"
+        palette = self.plot.palette
+        shown = np.where(reach.steps[x - 1], gradient, 0.0)
+        curve = spark(shown, max(0, width - len(words)), log=True, charset=palette.charset)
+        return Content.assemble(tinted(curve, palette.line(self.shown_layer)), (words, "$muted"))
+
+
+def _value(value: float) -> str:
+    return number(float(value)) if value else BELOW

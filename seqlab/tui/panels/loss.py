@@ -1,0 +1,102 @@
+"""Panel 1: the loss against the rungs of the task."""
+
+from __future__ import annotations
+
+from textual.app import ComposeResult
+from textual.content import Content
+
+from seqlab.runs.reader import RungValue, Snapshot
+from seqlab.tui.panels.base import Panel, tinted
+from seqlab.tui.panels.moment import Moment
+from seqlab.tui.widgets.axes import number
+from seqlab.tui.widgets.lineplot import Level, LinePlot, PlotData, Series
+from seqlab.tui.widgets.spark import spark
+
+LOSS = "eval/loss"
+_LEAST_STEPS = 20
+
+
+def loss_plot(moment: Moment, log: bool) -> PlotData:
+    """Train faint, eval bold, the rungs across.
+
+    The x axis holds `sight_of` steps, so that a curve grows in a picture that stands still.
+    """
+    snapshot = moment.snapshot
+    series = []
+    for metric, label, role in (("train/loss", "train", "faint"), (LOSS, "eval", "bold")):
+        found = snapshot.metrics.get(metric)
+        if found is not None and len(found):
+            series.append(Series(found.steps, found.values, label, role))  # type: ignore[arg-type]
+    return PlotData(
+        series=tuple(series),
+        levels=tuple(Level(rung.value, rung.label) for rung in rungs_of(snapshot)) if series else (),
+        x_limits=(0.0, float(sight_of(moment.step, snapshot.status.steps))),
+        log=log,
+        empty=moment.waiting_for("loss"),
+    )
+
+
+def sight_of(step: int, steps: int) -> int:
+    """How many steps the x axis holds: all of them, halved as long as the curve still fits."""
+    sight = max(1, steps)
+    while sight > _LEAST_STEPS and -(-sight // 2) >= step:
+        sight = -(-sight // 2)
+    return max(sight, step, 1)
+
+
+def rungs_of(snapshot: Snapshot) -> tuple[RungValue, ...]:
+    """The rungs of the loss, highest first."""
+    rungs = (rung for rung in snapshot.rungs if rung.metric == LOSS)
+    return tuple(sorted(rungs, key=lambda rung: -rung.value))
+
+
+class LossPanel(Panel):
+    """The loss over the steps."""
+
+    number = 1
+    label = "loss"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.plot = LinePlot()
+        self.logarithmic = True
+
+    def compose(self) -> ComposeResult:
+        """The plot."""
+        yield self.plot
+
+    def depends_on(self, moment: Moment) -> object:
+        """Rows, rungs, and before the first row what goes on."""
+        snapshot = moment.snapshot
+        waiting = "" if snapshot.rows else moment.waiting_for("")
+        return snapshot.rows, moment.step, snapshot.rungs, snapshot.status.steps, self.logarithmic, waiting
+
+    def draw(self, moment: Moment) -> None:
+        """Draw the curves."""
+        loss = moment.snapshot.spec.loss
+        self.plot.show(loss_plot(moment, self.logarithmic))
+        scale = Content.assemble(("log" if self.logarithmic else "linear", "$muted"), (" ‹y›", "$accent"))
+        legend = self.plot.legend()
+        right = Content(" · ").join([legend, scale]) if legend.cell_length else scale
+        title = f"Loss ({loss.label}, {loss.unit})"
+        fits = len(title) + right.cell_length + 8 <= self.outer_size.width
+        self.head(title if fits else f"Loss ({loss.label})", right)
+
+    def strip(self, moment: Moment, width: int) -> Content:
+        """The newest eval loss, its curve, and the rung above it."""
+        snapshot = moment.snapshot
+        train = snapshot.metrics.get("train/loss")
+        if train is None or not len(train):
+            return Content(moment.waiting_for("loss"))
+        value = number(_last(snapshot))
+        rung = next((each for each in reversed(rungs_of(snapshot)) if each.value > _last(snapshot)), None)
+        beside = f"  below {rung.label} {number(rung.value)}" if rung else ""
+        palette = self.plot.palette
+        room = max(0, width - len(value) - len(beside) - 7)
+        curve = spark(train.values, room, log=self.logarithmic, charset=palette.charset)
+        return Content.assemble(tinted(curve, palette.line(0)), f"  eval {value}", (beside, "$muted"))
+
+
+def _last(snapshot: Snapshot) -> float:
+    found = snapshot.metrics.get(LOSS)
+    return found.last if found is not None else float("nan")

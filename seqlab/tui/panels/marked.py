@@ -1,0 +1,121 @@
+"""The probe sequence of a task that asks for one number at the end: values, which of them are marked, and the answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from textual.content import Content
+
+from seqlab.tui.palette import Palette
+from seqlab.tui.panels.base import tinted
+from seqlab.tui.panels.moment import Moment
+from seqlab.tui.widgets.axes import number, sequence_ticks
+from seqlab.tui.widgets.lineplot import Level, PlotData, Series, Wall
+from seqlab.tui.widgets.raster import cell_of
+from seqlab.tui.widgets.spark import spark
+
+_LABEL = 9
+
+
+@dataclass(frozen=True, eq=False)
+class Sum:
+    """The first probe sequence.
+
+    Attributes:
+        values: [T], the numbers that came in.
+        marked: the steps, from 0, that were marked.
+        answer: what is asked for at the last step.
+        output: what the network says there.
+        steps: [n] timesteps, from 1, of `outputs`.
+        outputs: [n], what the network says on the way.
+    """
+
+    values: NDArray[np.float32]
+    marked: tuple[int, ...]
+    answer: float
+    output: float
+    steps: NDArray[np.int64]
+    outputs: NDArray[np.float32]
+
+
+def sum_of(moment: Moment) -> Sum | None:
+    """What the newest frame says; None before there is one."""
+    probe, outputs, frame = moment.snapshot.probe, moment.tensor("outputs"), moment.snapshot.frame
+    if probe is None or outputs is None or frame is None:
+        return None
+    inputs = probe["inputs"][:, 0]
+    return Sum(
+        inputs[:, 0],
+        tuple(np.flatnonzero(inputs[:, 1] > 0).tolist()),
+        float(probe["targets"][-1, 0, 0]),
+        float(outputs[-1, 0]) if (len(inputs) - 1) % frame.time_stride == 0 else float("nan"),
+        1 + frame.time_stride * np.arange(len(outputs)),
+        outputs[:, 0],
+    )
+
+
+def verdict(found: Sum) -> Content:
+    """Answer, the network's, and how far off."""
+    if np.isnan(found.output):
+        said: str = "network says NaN"
+        return Content.assemble(("answer  ", "$muted"), _two(found.answer), f"   {said}")
+    off = abs(found.output - found.answer)
+    return Content.assemble(
+        ("answer  ", "$muted"), (f"{_two(found.answer)}", "bold"),
+        ("   network says ", "$muted"), (_two(found.output), "bold"),
+        ("   off by ", "$muted"), _two(off),
+    )  # fmt: skip
+
+
+def sum_lines(found: Sum, width: int, palette: Palette) -> list[Content]:
+    """Values, marks, answer."""
+    room = max(4, width - _LABEL)
+    bars = spark(found.values, room, limits=(0.0, 1.0), charset=palette.charset)
+    places = [_place(step, len(found.values), room) for step in found.marked]
+    content = Content.assemble((f"{'value':<{_LABEL}}", "$muted"), tinted(bars, palette.line(0, "faint")))
+    for place in places:
+        content = content.stylize("bold $foreground", _LABEL + place, _LABEL + place + 1)
+    return [content, _marks(found, places, room, palette), verdict(found)]
+
+
+def sum_plot(found: Sum) -> PlotData:
+    """What the network says at each step, against the answer; only the last one counts."""
+    values = (found.answer, 0.0)
+    return PlotData(
+        series=(Series(found.steps, found.outputs, "output", "bold"),),
+        levels=(Level(found.answer, "answer"), *(Level(each) for each in values[1:] if np.isnan(each))),
+        walls=tuple(Wall(step + 1.0) for step in found.marked),
+        x_limits=(1.0, float(max(2, len(found.values)))),
+        x_ticks=sequence_ticks(len(found.values)),
+    )
+
+
+def _marks(found: Sum, places: list[int], room: int, palette: Palette) -> Content:
+    """`↑ 0.31 at 14` under each marked value; to the left of the arrow where it would not fit on the right."""
+    arrow = "^" if palette.charset == "ascii" else "↑"
+    line = [" "] * room
+    for step, place in zip(found.marked, places, strict=True):
+        text = f"{found.values[step]:.2f} at {step + 1:,}"
+        for start in (place + 2, place - 1 - len(text)):
+            fits = 0 <= start and start + len(text) <= room
+            if fits and all(each == " " for each in line[max(0, start - 1) : start + len(text) + 1]):
+                line[start : start + len(text)] = text
+                break
+        line[place] = arrow
+    return Content.assemble((f"{'marked':<{_LABEL}}", "$muted"), "".join(line))
+
+
+def _place(step: int, count: int, room: int) -> int:
+    """The character of a spark that shows a value."""
+    first = cell_of(step, count, room)
+    if count >= room:
+        return first
+    after = cell_of(step + 1, count, room) if step + 1 < count else room
+    return (first + after - 1) // 2
+
+
+def _two(value: float) -> str:
+    """Two decimals as long as that says anything."""
+    return f"{value:.2f}" if 0.005 <= abs(value) < 1e4 else number(value)

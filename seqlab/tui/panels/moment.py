@@ -1,0 +1,136 @@
+"""A moment of a run, as the lab shows it: the reader's snapshot, and what only the lab itself knows.
+
+The lab may hold the worker's process, and then sees its death at once, long before the folder gives it away; and it hears
+what a worker is doing that has not come to its run yet. Everything below is worked out from plain values.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqlab.runs.layout import FINAL_STATES
+from seqlab.runs.reader import Snapshot
+
+LEARNING_RATE = "training.optimizer.lr"
+"""The field that a `set` command changes."""
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What the panels are given at each tick.
+
+    Attributes:
+        snapshot: the run as its folder has it.
+        state: the state to show: the snapshot's, or "lost" as soon as the lab's own worker is known to be dead.
+        doing: what the worker is doing, in words and with its time, until it trains: `compiling lstm 2.1 s`; else "".
+    """
+
+    snapshot: Snapshot
+    state: str
+    doing: str = ""
+
+    @property
+    def step(self) -> int:
+        """The last step known of: rows come faster than the status."""
+        losses = self.snapshot.metrics.get("train/loss")
+        newest = int(losses.steps[-1]) if losses is not None and len(losses) else 0
+        return max(self.snapshot.status.step, newest)
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more will come."""
+        return self.state in FINAL_STATES or self.state == "lost"
+
+    @property
+    def learning_rate(self) -> float:
+        """The learning rate in force: the spec's, or what it was last changed to."""
+        snapshot = self.snapshot
+        value, since = float(snapshot.spec.training.optimizer.lr), -1
+        for event in changes(snapshot):
+            # A change made before a resume acts again from its own step on, not from its place in the list.
+            if since <= event["step"] <= self.step + 1:
+                value, since = float(event["value"]), event["step"]
+        return value
+
+    def tensor(self, name: str) -> NDArray[Any] | None:
+        """An array of the newest frame, None if there is none."""
+        return None if self.snapshot.frame is None else self.snapshot.frame.tensors.get(name)
+
+    def waiting_for(self, what: str) -> str:
+        """Words for a panel that has nothing to show: what it waits for, and what is going on meanwhile."""
+        if self.over:
+            ended = {"lost": "was lost", "failed": "failed"}.get(self.state, f"{self.state}")
+            return f"no {what}: the run {ended} before there was one"
+        return f"waiting for the first {what} · {self.doing or self.state}"
+
+
+@dataclass(frozen=True)
+class Hearsay:
+    """What the lab knows of a worker that it holds.
+
+    Attributes:
+        alive: whether its process runs.
+        state: what it said it does, before it came to its run: "importing", "compiling", "ready", or "".
+        cell: what it compiles.
+        seconds: since when, as the lab saw it.
+    """
+
+    alive: bool = True
+    state: str = ""
+    cell: str = ""
+    seconds: float = 0.0
+
+
+def observe(snapshot: Snapshot, worker: Hearsay | None = None, now: float | None = None) -> Moment:
+    """Join a snapshot with what is known of the worker.
+
+    Args:
+        snapshot: taken after `worker` was asked, so that a worker seen dead has written its last state.
+        worker: None when another program started it.
+        now: Unix time, seconds.
+    """
+    state = snapshot.state
+    if worker is not None and not worker.alive and state not in FINAL_STATES:
+        state = "lost"
+    return Moment(snapshot, state, _doing(snapshot, state, worker, time.time() if now is None else now))
+
+
+def changes(snapshot: Snapshot) -> list[Mapping[str, Any]]:
+    """The events that changed the learning rate."""
+    return [
+        event
+        for event in snapshot.events
+        if event["event"] == "changed"
+        and event.get("field") == LEARNING_RATE
+        and isinstance(event.get("value"), int | float)
+    ]
+
+
+def _doing(snapshot: Snapshot, state: str, worker: Hearsay | None, now: float) -> str:
+    since = {event["event"]: float(event["time"]) for event in snapshot.events}
+    cell = snapshot.spec.model.cell
+    if state == "starting" and worker is not None and worker.state in ("importing", "compiling"):
+        words = "importing numba" if worker.state == "importing" else f"compiling {worker.cell or cell}"
+        return f"{words} {worker.seconds:.1f} s"
+    if state == "starting":
+        return f"starting a worker {max(0.0, now - snapshot.status.heartbeat):.1f} s"
+    if state == "importing":
+        return f"importing numba {max(0.0, now - since.get('importing', now)):.1f} s"
+    if state == "compiling":
+        compiled = since.get("compiled", 0.0)
+        if compiled > since.get("compiling", 0.0):
+            return f"measuring the rungs {max(0.0, now - compiled):.1f} s"
+        return f"compiling {cell} {max(0.0, now - since.get('compiling', now)):.1f} s"
+    return ""
+
+
+def rows_last(snapshot: Snapshot, metric: str, count: int) -> NDArray[np.float64]:
+    """The last values of a metric, at most `count`."""
+    series = snapshot.metrics.get(metric)
+    return np.empty(0) if series is None else series.values[-count:]

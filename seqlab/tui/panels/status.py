@@ -1,0 +1,185 @@
+"""The status line: what runs, in which state, how far, how fast, and at which learning rate."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from textual.content import Content
+
+from seqlab.runs.claims import Verdict, verdicts
+from seqlab.runs.launch import worker_log_tail
+from seqlab.runs.layout import RunError
+from seqlab.runs.reader import Snapshot
+from seqlab.tui.panels.moment import Moment, changes, rows_last
+from seqlab.tui.widgets.axes import number
+from seqlab.tui.widgets.canvas import shorten
+
+CLIPPED_OVER = 100
+"""Rows over which the clipped share is taken."""
+_GAP = "   "
+
+
+def status_line(moment: Moment, width: int, asked: str = "", rate_asked: float | None = None) -> Content:
+    """The line, in `width` cells; figures give way first, then the name of the run.
+
+    Args:
+        moment: what to say.
+        width: cells.
+        asked: what the worker was just asked for and has not done yet: "pausing".
+        rate_asked: a learning rate that was just asked for.
+    """
+    state, style = state_words(moment)
+    if asked:
+        state, style = f"{state} · {asked} …", style
+    figures = _figures(moment, rate_asked)
+    names = _names(moment.snapshot)
+    for dropped in range(len(figures) + 1):
+        kept = [words for rank, words in figures if rank >= dropped]
+        for name in names[: 2 if dropped < len(figures) - 2 else 3]:
+            right = _GAP.join([state, *kept])
+            if len(name) + len(_GAP) + len(right) <= width:
+                gap = " " * (width - len(name) - len(right))
+                return Content.assemble(
+                    (name, "bold"), gap, (state, style), "".join(_GAP + each for each in kept)
+                )
+    return Content.styled(shorten(state, width), style)
+
+
+def state_words(moment: Moment) -> tuple[str, str]:
+    """The state in words, and its style."""
+    snapshot, state = moment.snapshot, moment.state
+    message = snapshot.status.message
+    if state == "training":
+        return "● training", "$accent"
+    if state == "paused":
+        return f"‖ paused at {moment.step:,}", "$warning"
+    if state == "finished":
+        return _finished(snapshot)
+    if state == "stopped":
+        return f"■ stopped at {moment.step:,}", "$warning"
+    if state == "diverged":
+        claimed = ", as claimed" if _all_held(_judged(snapshot)) else ""
+        return f"✗ {message or f'diverged at step {moment.step:,}'}{claimed}", "$error"
+    if state == "failed":
+        return f"✗ failed: {message or 'see worker.log'}", "$error"
+    if state == "lost":
+        return lost_words(snapshot), "$error"
+    return moment.doing or state, "$accent"
+
+
+def lost_words(snapshot: Snapshot) -> str:
+    """`? lost: no sign of the worker for 2 min (worker.log: killed)`."""
+    tail = [line.strip() for line in worker_log_tail(snapshot.folder, 5) if line.strip()]
+    log = f" (worker.log: {shorten(tail[-1], 60)})" if tail else ""
+    return f"? lost: no sign of the worker for {ago(snapshot.age)}{log}"
+
+
+def ago(seconds: float) -> str:
+    """A time gone by: `8 s`, `2 min`, `3 h`, `4 days`."""
+    for size, unit in ((172_800, "days"), (7200, "h"), (120, "min")):
+        if seconds >= size:
+            return f"{seconds / {'days': 86_400, 'h': 3600, 'min': 60}[unit]:,.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def clock(seconds: float) -> str:
+    """A time to come as a clock has it: `0:04`, `1:02:30`, `3 days`."""
+    if not math.isfinite(seconds):
+        return "?"
+    whole = max(0, round(seconds))
+    if whole >= 172_800:
+        return f"{whole / 86_400:,.0f} days"
+    hours, rest = divmod(whole, 3600)
+    return f"{hours}:{rest // 60:02}:{rest % 60:02}" if hours else f"{rest // 60}:{rest % 60:02}"
+
+
+def clipped_share(snapshot: Snapshot) -> float | None:
+    """The share of the last rows whose gradient was clipped; None without rows, or if nothing is ever clipped."""
+    rows = rows_last(snapshot, "train/clipped", CLIPPED_OVER)
+    return float(rows.mean()) if rows.size and snapshot.spec.training.clip.kind != "none" else None
+
+
+def _names(snapshot: Snapshot) -> tuple[str, str, str]:
+    """The run's name, long, short, and none."""
+    spec = snapshot.spec
+    length, truncation = spec.task.timesteps, spec.training.truncation
+    cut = (
+        f"truncation {truncation:,} of {length:,}"
+        if 0 < truncation < length
+        else f"full BPTT over {length:,}"
+    )
+    layers = f"{spec.model.layers} × " if spec.model.layers > 1 else ""
+    short = f"{spec.task.name} · {spec.model.cell} {layers}{spec.model.hidden:,}"
+    return f"{short} · {cut}", short, ""
+
+
+def _figures(moment: Moment, rate_asked: float | None) -> list[tuple[int, str]]:
+    """(rank, words): the lower the rank, the sooner it gives way."""
+    snapshot, status = moment.snapshot, moment.snapshot.status
+    found = []
+    if moment.state not in ("paused", "stopped", "diverged"):
+        found.append((4, f"step {moment.step:,} of {status.steps:,}"))
+    else:
+        found.append((4, f"of {status.steps:,}" if moment.state != "diverged" else ""))
+    training = moment.state == "training" and status.rate
+    if training and status.rate:
+        found.append((2, f"{number(float(f'{status.rate:.3g}'))} seq/s"))
+        left = (status.steps - moment.step) * snapshot.spec.training.batch_size / status.rate
+        found.append((1, f"{clock(left)} left"))
+    wall = snapshot.metrics.get("wall")
+    if moment.over and wall is not None and len(wall):
+        found.append((2, f"trained {clock(wall.last)}"))
+    rate = f"lr {number(moment.learning_rate)}"
+    if rate_asked is not None and rate_asked != moment.learning_rate:
+        rate += f" → {number(rate_asked)}"
+    found.append((3, rate))
+    share = clipped_share(snapshot)
+    if share is not None:
+        found.append((0, f"clipped {share:.0%}".replace("%", " %")))
+    return [(rank, words) for rank, words in found if words]
+
+
+def _finished(snapshot: Snapshot) -> tuple[str, str]:
+    judged = _judged(snapshot)
+    if len(judged) == 1 or not _all_held(judged):
+        for verdict in judged:
+            if not verdict.held or len(judged) == 1:
+                return _claim_words(verdict)
+    if judged:
+        return f"✓ finished: {len(judged)} claims hold", "$success"
+    loss = snapshot.metrics.get("eval/loss")
+    ended = f": eval loss {number(loss.last)}" if loss is not None and len(loss) else ""
+    return f"✓ finished{ended}", "$success"
+
+
+def _claim_words(verdict: Verdict) -> tuple[str, str]:
+    """`✓ finished: 0.0007, below 0.01 as claimed`; the metric is named unless it is the loss."""
+    measured = verdict.measured
+    if isinstance(measured, str):
+        words = (
+            "✓ finished, as claimed" if verdict.held else f"✗ finished, claimed to end {verdict.claim.state}"
+        )
+        return words, "$success" if verdict.held else "$warning"
+    value = (
+        number(measured)
+        if verdict.claim.metric == "eval/loss"
+        else f"{verdict.claim.metric} {number(measured)}"
+    )
+    if verdict.held:
+        return f"✓ finished: {value}, {verdict.limit} as claimed", "$success"
+    return f"✗ finished: {value}, not {verdict.limit} as claimed", "$warning"
+
+
+def _judged(snapshot: Snapshot) -> Sequence[Verdict]:
+    """The verdicts; none where there are no claims, or where somebody turned the learning rate: that is another run."""
+    if changes(snapshot):
+        return ()
+    try:
+        return verdicts(snapshot)
+    except RunError:
+        return ()
+
+
+def _all_held(judged: Sequence[Verdict]) -> bool:
+    return bool(judged) and all(verdict.held for verdict in judged)

@@ -1,0 +1,122 @@
+"""The lab's own voice: a sentence or two about what is happening, from the numbers on screen and nothing else.
+
+It says which rung the eval loss stands on or below and since which step, and where the gradient ends and what that cuts
+off. It does not judge, hope or guess, and says nothing rather than something vague.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqlab.runs.reader import RungValue
+from seqlab.tui.panels.gradient import BELOW, Reach, reach_of
+from seqlab.tui.panels.loss import LOSS, rungs_of
+from seqlab.tui.panels.moment import Moment
+from seqlab.tui.widgets.axes import number
+
+ON = 0.05
+"""A loss within this share of a rung is said to be on it."""
+
+
+def voice(moment: Moment, layer: int = 0) -> tuple[str, ...]:
+    """What the lab says now: at most one sentence about the loss and one about the gradient.
+
+    Args:
+        moment: what is on screen.
+        layer: the layer at hand, from 0.
+    """
+    return tuple(sentence for sentence in (_about_loss(moment), _about_gradient(moment, layer)) if sentence)
+
+
+def _about_loss(moment: Moment) -> str:
+    found = moment.snapshot.metrics.get(LOSS)
+    rungs = [rung for rung in rungs_of(moment.snapshot) if rung.value > 0]
+    if found is None or not len(found) or not rungs or not math.isfinite(found.last):
+        return ""
+    values, steps = found.values, found.steps
+    last = found.last
+    nearest = min(rungs, key=lambda rung: abs(last - rung.value) / rung.value)
+    on = np.abs(values - nearest.value) <= ON * nearest.value
+    if on[-1]:
+        return f"On the rung {_named(nearest)}, within {ON:.0%}, {_since(on, steps)}.".replace("5%", "5 %")
+    above = [rung for rung in rungs if rung.value > last]
+    below = [rung for rung in rungs if rung.value <= last]
+    if not above:
+        return f"Above the rung {_named(below[0])} {_since(values >= below[0].value, steps)}."
+    words = f"Below the rung {_named(above[-1])} {_since(values < above[-1].value, steps)}"
+    return f"{words}, above {_named(below[0])}." if below else f"{words}."
+
+
+def _since(holds: NDArray[np.bool_], steps: NDArray[np.int64]) -> str:
+    """From which evaluation on it has held without a break."""
+    broken = np.flatnonzero(~holds)
+    first = int(broken[-1]) + 1 if broken.size else 0
+    return f"since step {int(steps[first]):,}"
+
+
+def _named(rung: RungValue) -> str:
+    return f"“{rung.label}”"
+
+
+def _about_gradient(moment: Moment, layer: int) -> str:
+    reach = reach_of(moment.snapshot)
+    gradient, full, credit = (
+        moment.tensor(f"layer{layer}/{name}") for name in ("gradient", "gradient_full", "credit")
+    )
+    if reach is None or gradient is None or full is None or credit is None or not reach.steps.any():
+        return ""
+    whose = f"layer {layer + 1}'s " if moment.snapshot.spec.model.layers > 1 else ""
+    if not np.isfinite(full).all():
+        return f"{_capital(whose)}gradient under full BPTT is not finite: it overflows float32."
+    if reach.without:
+        return _ends(reach, whose, float(full[0]))
+    if reach.walls.size:
+        return _cut(reach, whose, credit)
+    return _carried(reach, whose, credit, _step_size(moment))
+
+
+def _ends(reach: Reach, whose: str, first: float) -> str:
+    """Some steps get nothing."""
+    none = f"{reach.without:,} of {reach.timesteps:,} steps get none"
+    sent = f"full BPTT would send {number(first)} to step 1" if first else f"full BPTT to step 1 is {BELOW}"
+    head = f"{whose}gradient"
+    if reach.wall is not None:
+        return f"{_capital('the ' + head if not whose else head)} ends at the wall at {reach.wall:,}: {none}; {sent}."
+    return f"{_capital('the ' + head if not whose else head)} ends at walls: {none}; {sent}."
+
+
+def _cut(reach: Reach, whose: str, credit: NDArray[np.float32]) -> str:
+    """Every step gets something, but from its own window alone."""
+    wall = int(reach.walls[-1])
+    count = f"{reach.walls.size:,} wall" + ("s" if reach.walls.size > 1 else "")
+    first = float(credit[0])
+    sent = f"would send {number(first)} to step 1" if first else f"to step 1 would be {BELOW}"
+    sender = f" through {whose[:-3]}" if whose else ""
+    return f"{count} cut{'s' if reach.walls.size == 1 else ''} the gradient: the last loss reaches back to step {wall + 1:,}; full BPTT{sender} {sent}."
+
+
+def _carried(reach: Reach, whose: str, credit: NDArray[np.float32], stride: int) -> str:
+    """Nothing is cut: how much of the last loss's credit is left at the first step."""
+    seen = np.flatnonzero(credit)
+    if not seen.size:
+        return ""
+    last, step = float(credit[seen[-1]]), 1 + stride * int(seen[-1])
+    if step == 1:
+        return ""
+    head = f"{_capital(whose)}credit of the last loss" if whose else "The last loss's credit"
+    if seen[0] > 0:
+        return f"{head} falls from {number(last)} at step {step:,} to {BELOW} before step {1 + stride * int(seen[0]):,}."
+    first = float(credit[0])
+    verb = "falls" if first < last else "grows"
+    return f"{head} {verb} from {number(last)} at step {step:,} to {number(first)} at step 1."
+
+
+def _step_size(moment: Moment) -> int:
+    return moment.snapshot.frame.time_stride if moment.snapshot.frame is not None else 1
+
+
+def _capital(words: str) -> str:
+    return words[:1].upper() + words[1:]

@@ -1,0 +1,28 @@
+"""What tests share: small specs, and a home for runs that is thrown away."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from seqlab.spec import Spec, load_spec
+
+
+@pytest.fixture(autouse=True)
+def _own_home(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """No test touches the runs of whoever runs the tests."""
+    monkeypatch.setenv("SEQLAB_HOME", str(tmp_path_factory.getbasetemp() / "home"))
+    monkeypatch.delenv("SEQLAB_THREADS", raising=False)
+
+
+def small(task: dict[str, Any] | None = None, model: dict[str, Any] | None = None, **training: Any) -> Spec:
+    """A spec that trains in no time: adding over 10 steps unless `task` names another."""
+    adding = {"name": "adding", "length": 10}
+    return load_spec(
+        {
+            "task": task if task and "name" in task else {**adding, **(task or {})},
+            "model": {"cell": "lstm", "hidden": 4, **(model or {})},
+            "training": {"steps": 20, "batch_size": 4, "eval_sequences": 8, **training},
+        }
+    )

@@ -1,0 +1,33 @@
+"""The plan of a step: slices cover the batch, and the memory it promises is what a trainer takes."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from seqlab.spec.plan import slices, step_bytes
+from seqlab.training.trainer import Trainer
+from tests.conftest import small
+
+
+@given(st.integers(1, 300), st.integers(1, 512), st.integers(2, 1000))
+@settings(deadline=None)
+def test_slices_cover_the_batch_in_order(batch: int, hidden: int, length: int):
+    parts = slices(small({"length": length}, {"hidden": hidden}, batch_size=batch))
+    covered = [b for start, stop in parts for b in range(start, stop)]
+    assert covered == list(range(batch))
+    assert 1 <= len(parts) <= 4
+
+
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+def test_the_memory_of_a_step_is_what_a_trainer_takes(cell: str, precision: str):
+    spec = small({"length": 30}, {"cell": cell, "hidden": 8, "layers": 2}, truncation=7, precision=precision)
+    item = 8 if precision == "float64" else 4
+    batch = item * 30 * 4 * (2 + 1 + 1)
+    assert step_bytes(spec) == Trainer(spec).nbytes + batch
+
+
+def test_truncation_bounds_the_memory_of_a_step():
+    short, long = (small({"length": length}, truncation=10) for length in (100, 10_000))
+    batch = 4 * 4 * (2 + 1 + 1)
+    assert step_bytes(long) - step_bytes(short) == batch * 9_900

@@ -1,0 +1,229 @@
+"""A spec is read, overridden and resolved, or refused with every error at once, each with its place."""
+
+import json
+import tomllib
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from seqlab.choices import describe, discover
+from seqlab.spec import Spec, SpecError, load_spec, to_toml, validate
+from seqlab.spec.problems import line_of
+from seqlab.spec.schema import Training
+
+MINIMAL = {"task": {"name": "adding"}, "model": {"cell": "lstm"}}
+
+
+def problems(data, overrides=()) -> list[str]:
+    with pytest.raises(SpecError) as refused:
+        load_spec(data, overrides)
+    return [str(problem) for problem in refused.value.problems]
+
+
+def test_defaults_are_filled_in():
+    spec = load_spec({**MINIMAL, "training": {"steps": 4000}})
+    training = spec.training
+    assert (training.log_every, training.eval_every, training.frame_every, training.checkpoint_every) == (
+        2,
+        200,
+        40,
+        40,
+    )
+    assert (training.optimizer.name, training.clip.kind, spec.task.timesteps) == ("adam", "norm", 100)
+
+
+def test_the_parameters_of_a_network_are_counted():
+    assert load_spec({**MINIMAL, "model": {"cell": "lstm", "hidden": 32}}).parameters == 4_513
+
+
+def test_every_error_is_told_at_once_with_file_line_choices_and_a_suggestion(tmp_path: Path):
+    file = tmp_path / "bad.toml"
+    file.write_text(
+        '[task]\nname = "adding"\nlength = 1\n[model]\ncell = "lsmt"\n[training]\nsteps = "many"\nepcohs = 3\n'
+        "optimizer = { lr = -1.0 }\n"
+    )
+    assert problems(file) == [
+        f"{file}:3: task.length: 1 is out of bounds: it must be at least 2",
+        f"{file}:5: model.cell: 'lsmt' is not one of rnn, lstm, gru (did you mean lstm?)",
+        f"{file}:7: training.steps: 'many' is not an integer",
+        f"{file}:9: training.optimizer.lr: -1.0 is out of bounds: it must be above 0",
+        f"{file}:8: training.epcohs: unknown field; known: {', '.join(Training.model_fields)}",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        ({}, ["task: missing", "model: missing"]),
+        ({"task": {}, "model": {}}, ["task.name: missing; it is one of adding, copy, sine"]),
+        ({**MINIMAL, "task": {"name": "copy", "delay": 0}}, ["task.delay: 0 is out of bounds"]),
+        (
+            {**MINIMAL, "training": {"steps": 0}},
+            ["training.steps: 0 is out of bounds: it must be at least 1"],
+        ),
+        ({**MINIMAL, "training": {"steps": True}}, ["training.steps: True is not an integer"]),
+        ({**MINIMAL, "training": {"steps": 1.5}}, ["training.steps: 1.5 is not an integer"]),
+        (
+            {**MINIMAL, "training": {"clip": {"limit": float("nan")}}},
+            ["training.clip.limit: nan is not a finite number"],
+        ),
+        (
+            {**MINIMAL, "training": {"optimizer": {"lr": float("inf")}}},
+            ["training.optimizer.lr: inf is not a finite number"],
+        ),
+        ({**MINIMAL, "model": 3}, ["model: 3 is not a table"]),
+        ({**MINIMAL, "schema_version": 99}, ["schema_version: 99 is newer than 1"]),
+        (
+            {**MINIMAL, "task": {"name": "adding", "delay": 3}},
+            ["task.delay: unknown field; known: name, length"],
+        ),
+        (
+            {**MINIMAL, "task": {"name": "sine", "period": [9.0, 3.0]}},
+            ["task: period: [9.0, 3.0] should go from the shortest to the longest"],
+        ),
+        ({**MINIMAL, "expect": [{}]}, ["expect.0: a claim names either a metric or a state"]),
+        (
+            {**MINIMAL, "expect": [{"metric": "eval/los", "below": 1}]},
+            ["expect: claim 1: 'eval/los' is not one of train/loss"],
+        ),
+        (
+            {**MINIMAL, "expect": [{"metric": "eval/loss", "below": {"rung": "repeat"}}]},
+            ["expect: claim 1: adding has no rung 'repeat' of eval/loss; it has constant, exact, one"],
+        ),
+        (
+            {**MINIMAL, "expect": [{"metric": "eval/loss", "below": 1, "seeds": [3, 2]}]},
+            ["expect.0: seeds: [3, 2]"],
+        ),
+    ],
+)
+def test_what_is_wrong_is_said(data, expected):
+    found = problems(data)
+    for problem, start in zip(found, expected, strict=False):
+        assert problem.startswith(start), found
+    assert len(found) >= len(expected)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "task: missing"),
+        (b"\x7fELF\x02\x01\xff\xfe", "is not UTF-8 text"),
+        (b"[task\nname = 1", "not a TOML file: "),
+    ],
+)
+def test_a_file_that_is_no_spec_is_refused(tmp_path: Path, content: bytes, message: str):
+    file = tmp_path / "x.toml"
+    file.write_bytes(content)
+    assert any(str(file) in problem and message in problem for problem in problems(file))
+
+
+def test_what_is_not_there_is_said(tmp_path: Path):
+    assert problems(tmp_path / "no.toml") == [f"{tmp_path / 'no.toml'}: there is no such file"]
+    assert problems(tmp_path) == [f"{tmp_path}: not a run folder: it holds no spec.toml"]
+    assert "is not a file, a run folder or one of the presets" in problems("addin")[0]
+
+
+def test_a_spec_that_cannot_be_read_is_refused(tmp_path: Path):
+    (tmp_path / "x.toml").mkdir()
+    assert problems(tmp_path / "x.toml")
+    loop = tmp_path / "loop.toml"
+    loop.symlink_to(loop)
+    assert "no such file" in problems(loop)[0]
+
+
+def test_overrides_are_toml_or_bare_strings():
+    spec = load_spec(
+        MINIMAL, ["training.optimizer.lr=1e-2", "model.cell=gru", 'title="a b"', "training.steps=7"]
+    )
+    assert (spec.training.optimizer.lr, spec.model.cell, spec.title, spec.training.steps) == (
+        0.01,
+        "gru",
+        "a b",
+        7,
+    )
+
+
+def test_a_new_choice_resets_the_fields_of_its_table_and_says_so_whatever_the_order():
+    said: list[str] = []
+    data = {"task": {"name": "adding"}, "model": {"cell": "lstm", "hidden": 64, "forget_bias": 2.0}}
+    spec = load_spec(data, ["model.layers=2", "model.cell=gru"], said.append)
+    assert (spec.model.cell, spec.model.hidden, spec.model.layers) == ("gru", 32, 2)
+    assert said == ["model.cell = gru: back to their defaults: hidden, forget_bias"]
+
+
+def test_the_same_choice_again_resets_nothing():
+    said: list[str] = []
+    spec = load_spec({**MINIMAL, "model": {"cell": "lstm", "hidden": 64}}, ["model.cell=lstm"], said.append)
+    assert spec.model.hidden == 64
+    assert not said
+
+
+def test_a_bad_override_is_named():
+    assert problems(MINIMAL, ["model.cell=x"]) == [
+        "-s model.cell=x: model.cell: 'x' is not one of rnn, lstm, gru"
+    ]
+    assert problems(MINIMAL, ["steps"]) == ["-s steps: an override reads a.b=value"]
+    assert problems(MINIMAL, ["a..b=1"]) == ["-s a..b=1: an override reads a.b=value"]
+
+
+specs = st.fixed_dictionaries(
+    {
+        "task": st.one_of(
+            st.fixed_dictionaries({"name": st.just("adding"), "length": st.integers(2, 100_000)}),
+            st.fixed_dictionaries(
+                {"name": st.just("sine"), "noise": st.floats(0, 10), "period": st.just([2.5, 7.5])}
+            ),
+        ),
+        "model": st.fixed_dictionaries(
+            {"cell": st.sampled_from(["rnn", "lstm", "gru"]), "hidden": st.integers(1, 4096)}
+        ),
+        "training": st.fixed_dictionaries(
+            {
+                "steps": st.integers(1, 10**9),
+                "seed": st.integers(0, 2**63 - 1),
+                "optimizer": st.fixed_dictionaries({"name": st.just("sgd"), "lr": st.floats(1e-12, 1e6)}),
+                "clip": st.sampled_from([{"kind": "none"}, {"kind": "value", "limit": 0.1}]),
+            }
+        ),
+        "title": st.text(max_size=20).filter(lambda text: text.isprintable()),
+    }
+)
+
+
+@given(specs)
+@settings(deadline=None, max_examples=50)
+def test_a_resolved_spec_written_and_read_again_is_the_same(data):
+    spec = validate(data)
+    text = to_toml(spec)
+    again = validate(tomllib.loads(text))
+    assert again == spec
+    assert to_toml(again) == text
+
+
+def test_claims_survive_being_written():
+    data = {
+        **MINIMAL,
+        "expect": [{"metric": "eval/loss", "above": {"rung": "constant", "times": 0.85}, "at": "best"}],
+    }
+    spec = validate(data)
+    assert validate(tomllib.loads(to_toml(spec))) == spec
+
+
+def test_the_schema_lists_every_field_with_bounds_and_help():
+    schema = json.dumps(Spec.model_json_schema())
+    for model in (Training, *discover("seqlab.cells", __import__("seqlab.cells").cells.Cell).values()):
+        for field in describe(model):
+            assert field.name in schema
+            assert field.help, field.name
+
+
+def test_lines_are_found_in_tables_arrays_and_tables_of_tables():
+    text = "a = 1\n[t]\nb = [\n 1,\n 2]\nc = { d = 1 }\n[[e]]\nf = 1\n[[e]]\nf = 2\n"
+    assert line_of(text, ("a",)) == 1
+    assert line_of(text, ("t", "b")) == 5
+    assert line_of(text, ("t", "c", "d")) == 6
+    assert line_of(text, ("e", 1, "f")) == 10
+    assert line_of(text, ("t", "missing")) == 2
+    assert line_of(text, ("nowhere",)) is None

@@ -1,0 +1,172 @@
+"""Every task draws what its definition says, as a pure function, and its rungs are what simulation finds."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from seqlab.methods import LOSSES
+from seqlab.tasks import TASKS, Task
+from seqlab.tasks.adding import Adding
+from seqlab.tasks.copy import Copy
+from seqlab.tasks.sine import Sine
+
+tasks = st.one_of(
+    st.builds(Adding, length=st.integers(2, 40)),
+    st.builds(Copy, delay=st.integers(1, 12), symbols=st.integers(1, 6), alphabet=st.integers(2, 9)),
+    st.builds(
+        Sine,
+        length=st.integers(2, 40),
+        sines=st.integers(1, 3),
+        period=st.tuples(st.floats(2, 10), st.floats(10, 50)),
+        noise=st.floats(0, 1),
+        horizon=st.integers(0, 9),
+    ),
+)
+each = pytest.mark.parametrize(
+    "task", [Adding(length=9), Copy(delay=3), Sine(length=9)], ids=lambda task: task.name
+)
+
+
+def test_every_task_file_is_registered():
+    assert list(TASKS) == ["adding", "copy", "sine"]
+
+
+@given(tasks, st.integers(0, 2**63 - 1), st.integers(0, 2**40), st.integers(1, 5))
+@settings(max_examples=60, deadline=None)
+def test_a_batch_has_the_shapes_it_promises(task: Task, seed: int, step: int, size: int):
+    batch = task.batch(seed, "train", step, size)
+    assert batch.inputs.shape == (task.timesteps, size, task.features)
+    assert batch.inputs.dtype == batch.mask.dtype == np.float32
+    assert batch.mask.shape == (task.timesteps, size)
+    if task.loss == "cross_entropy":
+        assert batch.targets.shape == (task.timesteps, size)
+        assert batch.targets.dtype == np.int64
+        assert batch.targets.max() < task.outputs
+    else:
+        assert batch.targets.shape == (task.timesteps, size, task.outputs)
+    assert (batch.future is not None) == (task.forecast_horizon > 0)
+    steps_with_loss = np.flatnonzero(batch.mask.any(axis=1))
+    np.testing.assert_array_equal(steps_with_loss, task.loss_steps())
+
+
+@each
+def test_a_batch_is_a_pure_function_of_seed_split_and_step(task: Task):
+    one, again = task.batch(3, "train", 7, 4), task.batch(3, "train", 7, 4)
+    np.testing.assert_array_equal(one.inputs, again.inputs)
+    for other in (task.batch(4, "train", 7, 4), task.batch(3, "train", 8, 4), task.batch(3, "eval", 7, 4)):
+        assert not np.array_equal(one.inputs, other.inputs)
+
+
+@each
+@pytest.mark.parametrize("split", ["eval", "probe"])
+def test_held_out_data_do_not_depend_on_the_training_seed(task: Task, split):
+    np.testing.assert_array_equal(task.batch(0, split, 5, 4).inputs, task.batch(9, split, 5, 4).inputs)
+
+
+@given(st.integers(2, 50), st.integers(0, 1000))
+@settings(deadline=None)
+def test_adding_marks_one_value_in_each_half_and_asks_for_their_sum(length: int, seed: int):
+    batch = Adding(length=length).batch(seed, "train", 1, 8)
+    for b in range(8):
+        marked = np.flatnonzero(batch.inputs[:, b, 1])
+        assert len(marked) == 2
+        assert marked[0] < length // 2 <= marked[1]
+        assert batch.targets[-1, b, 0] == batch.inputs[marked, b, 0].sum(dtype=np.float32)
+        assert batch.mask[:, b].tolist() == [0] * (length - 1) + [1]
+
+
+@given(st.integers(1, 9), st.integers(1, 5), st.integers(2, 6))
+@settings(deadline=None)
+def test_copy_shows_symbols_then_a_marker_and_asks_for_them_back(delay: int, symbols: int, alphabet: int):
+    task = Copy(delay=delay, symbols=symbols, alphabet=alphabet)
+    batch = task.batch(0, "train", 1, 6)
+    shown = batch.inputs.argmax(axis=2)
+    assert (batch.inputs.sum(axis=2) == 1).all()
+    for b in range(6):
+        drawn = shown[:symbols, b]
+        assert ((drawn >= 1) & (drawn <= alphabet)).all()
+        blanks_and_marker = [0] * (delay - 1) + [alphabet + 1] + [0] * symbols
+        assert shown[symbols:, b].tolist() == blanks_and_marker
+        assert batch.targets[:, b].tolist() == [0] * (delay + symbols) + drawn.tolist()
+
+
+def test_sine_targets_are_the_next_inputs_and_the_future_follows_them():
+    batch = Sine(length=12, sines=2, horizon=5, noise=0.3).batch(0, "train", 1, 3)
+    np.testing.assert_array_equal(batch.targets[:-1], batch.inputs[1:])
+    assert batch.future is not None
+    assert batch.future.shape == (5, 3, 1)
+
+
+def test_a_clean_sine_obeys_its_recurrence_to_the_end_of_the_future():
+    batch = Sine(length=30, sines=1, horizon=10, noise=0).batch(0, "train", 1, 4)
+    series = np.concatenate([batch.inputs, batch.targets[-1:], batch.future]).astype(float)[:, :, 0]
+    for x in series.T:
+        # x_{t+1} + x_{t-1} = 2 cos ω x_t for every pure sine.
+        t = np.abs(x[1:-1]) > 0.2
+        ratio = (x[2:] + x[:-2])[t] / x[1:-1][t]
+        np.testing.assert_allclose(ratio, ratio[0], atol=1e-4)
+        period = 2 * math.pi / math.acos(ratio[0] / 2)
+        assert 10 <= period <= 50
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        Adding(length=20),
+        Adding(length=2),
+        Copy(),
+        Copy(symbols=5, alphabet=4, delay=10),
+        Copy(symbols=1, alphabet=2, delay=1),
+        Sine(),
+        Sine(sines=3, noise=0.2, period=(4, 9), horizon=7),
+        Sine(horizon=0),
+    ],
+    ids=str,
+)
+def test_rungs_by_formula_are_what_simulation_finds(task: Task):
+    batch = task.batch(0, "eval", 0, 20_000)
+    guesses = task.guesses(batch)
+    assert set(guesses) == {(rung.metric, rung.name) for rung in task.rungs()}
+    for rung in task.rungs():
+        guess = guesses[rung.metric, rung.name]
+        if rung.metric == "eval/forecast":
+            measured = LOSSES["mse"].value(guess, batch.future, np.ones(guess.shape[:2]))
+        else:
+            measured = LOSSES[task.loss].value(guess, batch.targets, batch.mask)
+        assert measured == pytest.approx(rung.value, rel=0.03, abs=1e-12), rung
+
+
+def test_the_rungs_of_the_literature():
+    assert [rung.value for rung in Adding().rungs()] == pytest.approx([1 / 6, 1 / 12, 0])
+    for delay, loss in ((10, 0.6931), (20, 0.5199), (30, 0.4159), (100, 0.1733)):
+        assert Copy(delay=delay).rungs()[1].value == pytest.approx(loss, abs=5e-5)
+    assert Copy(symbols=5, alphabet=4, delay=10).rungs()[1].value == pytest.approx(0.3466, abs=5e-5)
+
+
+def test_adding_is_right_within_four_hundredths():
+    task = Adding(length=2)
+    batch = task.batch(0, "eval", 0, 3)
+    answers = batch.targets.astype(float)
+    answers[-1, :, 0] += [0.039, -0.039, 0.041]
+    assert task.correct(answers, batch.targets, batch.mask) == (2, 3)
+
+
+def test_copy_judges_the_recalled_symbols_alone():
+    task = Copy(symbols=2, alphabet=3, delay=2)
+    batch = task.batch(0, "eval", 0, 5)
+    answers = np.zeros((task.timesteps, 5, task.outputs))
+    np.put_along_axis(answers, batch.targets[:, :, None], 1.0, axis=2)
+    assert task.correct(answers, batch.targets, batch.mask) == (10, 10)
+    answers[-1, :, 0] = 2.0
+    assert task.correct(answers, batch.targets, batch.mask) == (5, 10)
+    answers[0, :, 1] = 2.0
+    assert task.correct(answers, batch.targets, batch.mask) == (5, 10)
+
+
+def test_sine_has_no_single_right_answers():
+    assert not Sine().judged
+    with pytest.raises(TypeError, match="sine does not judge"):
+        Sine().correct(np.zeros((1, 1, 1)), np.zeros((1, 1, 1)), np.ones((1, 1)))

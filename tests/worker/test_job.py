@@ -1,0 +1,303 @@
+"""A worker trains a run to its end, can be stopped, killed and steered, and ends with the same bits."""
+
+import json
+import os
+import signal
+
+import numpy as np
+import pytest
+
+from seqlab.runs import control, layout
+from seqlab.runs.launch import Worker, worker_log_tail
+from seqlab.training.trainer import MODEL, Trainer
+from tests.conftest import small
+from tests.runs.conftest import until
+from tests.worker.conftest import assert_same_run, rows
+
+LONG = {"steps": 100_000, "log_every": 5, "eval_every": 50, "frame_every": 20}
+SHORT = {"steps": 120, "log_every": 7, "eval_every": 50, "frame_every": 20}
+
+
+def training(run) -> bool:
+    return run.state == "training" and run.rows > 0
+
+
+def names(run) -> list[str]:
+    return [event["event"] for event in run.events]
+
+
+def test_a_run_is_trained_to_its_end_and_everything_is_written_down(start):
+    run, worker = start(small(**SHORT))
+    assert worker.reap(120) == 0
+    assert run.state == "finished"
+    assert run.status.step == 120
+    assert [row["step"] for row in rows(run)] == sorted(
+        {*range(7, 121, 7), 50, 100, 120, *range(20, 121, 20)}
+    )
+    evaluated = [row["step"] for row in rows(run) if "eval/loss" in row]
+    assert evaluated == [50, 100, 120]
+    assert run.frames == run.checkpoints == list(range(0, 121, 20))
+    assert names(run)[:5] == ["started", "importing", "compiling", "compiled", "rungs"]
+    assert names(run)[-1] == "finished"
+    assert [rung.name for rung in run.rungs] == ["constant", "one", "exact"]
+    assert run.env["threads"] == 1
+    assert run.probe is not None
+    assert run.probe["inputs"].shape == (10, 8, 2)
+    assert not worker_log_tail(run.path)
+
+
+def test_the_last_frame_can_be_made_again_from_the_last_checkpoint(start):
+    run, worker = start(small({"name": "sine", "length": 12, "horizon": 3}, truncation=5, **SHORT))
+    assert worker.reap(120) == 0
+    trainer = Trainer(run.spec)
+    checkpoint = run.checkpoint()
+    trainer.network.parameters.load_torch(run.spec.model, checkpoint.tensors, MODEL)
+    assert checkpoint.step == run.frame().step == 120
+    for name, value in trainer.probe.look().tensors.items():
+        np.testing.assert_array_equal(run.frame().tensors[name], value)
+
+
+def test_a_run_stopped_and_resumed_ends_like_one_never_interrupted(start):
+    spec = small(**{**LONG, "steps": 4_000}, optimizer={"name": "rmsprop", "momentum": 0.5})
+    straight, worker = start(spec)
+    broken, first = start(spec)
+    until(lambda: training(broken))
+    control.send(broken.path, "stop")
+    assert first.reap(60) == 0
+    assert broken.state == "stopped"
+    assert broken.frames[-1] == broken.checkpoints[-1] == broken.status.step < 4_000
+    _, second = start(broken.path)
+    assert second.reap(120) == 0
+    assert worker.reap(120) == 0
+    assert "resumed" in names(broken)
+    assert_same_run(straight, broken)
+
+
+def test_a_killed_run_loses_nothing_acknowledged_and_ends_like_one_never_killed(start):
+    spec = small({"name": "copy", "delay": 3}, {"cell": "gru"}, **{**LONG, "steps": 3_000})
+    straight, worker = start(spec)
+    broken, victim = start(spec)
+    for more in (50, 300, 800):
+        until(lambda more=more, victim=victim: broken.rows > more / 5 or not victim.alive)
+        acknowledged = rows(broken)
+        os.kill(victim.pid, signal.SIGKILL)
+        victim.reap()
+        assert rows(broken)[: len(acknowledged)] == acknowledged
+        assert broken.state in ("lost", "finished")
+        _, victim = start(broken.path)
+    victim.reap(120)
+    assert worker.reap(120) == 0
+    assert_same_run(straight, broken)
+
+
+def test_a_learning_rate_set_on_the_way_is_recorded_and_repeated(start):
+    run, worker = start(small(**LONG))
+    until(lambda: training(run))
+    control.send(run.path, "pause")
+    until(lambda: run.state == "paused")
+    control.send(run.path, "set", "training.optimizer.lr", 0.5)
+    until(lambda: "changed" in names(run))
+    step = run.status.step
+    changed = next(event for event in run.events if event["event"] == "changed")
+    assert (changed["step"], changed["field"], changed["value"]) == (step + 1, "training.optimizer.lr", 0.5)
+    assert changed["before"] == 0.001
+    control.send(run.path, "continue")
+    until(lambda: run.status.step > step + 200)
+    control.send(run.path, "stop")
+    worker.reap(60)
+    rates = {row["step"]: row["train/lr"] for row in rows(run)}
+    assert all((rate == 0.5) == (number > step) for number, rate in rates.items())
+    # The same again from the checkpoint before the change: what was recorded acts again.
+    before = rows(run)
+    last = run.checkpoint()
+    for path in (run.path / layout.CHECKPOINTS).glob("*.safetensors"):
+        if int(path.stem) > step:
+            path.unlink()
+    _, again = start(run.path)
+    until(lambda: run.rows and rows(run)[-1]["step"] > before[-1]["step"])
+    os.kill(again.pid, signal.SIGTERM)
+    assert again.reap(60) == 0
+    assert rows(run)[: len(before) - 1] == before[:-1]
+    assert last.step in run.checkpoints or run.status.step > last.step
+
+
+def test_pause_step_and_continue(start):
+    run, worker = start(small(**LONG))
+    until(lambda: training(run))
+    control.touch_viewer(run.path, "me")
+    control.send(run.path, "pause")
+    until(lambda: run.state == "paused")
+    step = run.status.step
+    until(lambda: run.snapshot().frame.step == step)
+    for more in (1, 2):
+        control.send(run.path, "step")
+        until(lambda more=more: run.state == "paused" and run.status.step == step + more)
+        until(lambda more=more: run.snapshot().frame.step == step + more)
+    control.send(run.path, "continue")
+    until(lambda: run.status.step > step + 2)
+    assert names(run).count("paused") == names(run).count("continued") == 1
+    control.send(run.path, "stop")
+    assert worker.reap(60) == 0
+
+
+@pytest.mark.parametrize(
+    ("command", "field", "value", "why"),
+    [
+        ("set", "training.truncation", 3, "training.truncation cannot be set while training"),
+        ("set", "training.optimizer.lr", -1.0, "greater than 0"),
+        ("set", "training.optimizer.lr", "fast", "valid number"),
+        ("step", None, None, "only a paused run can make a single step"),
+    ],
+)
+def test_what_cannot_be_obeyed_is_refused_with_a_reason(start, command, field, value, why):
+    run, _ = start(small(**LONG))
+    until(lambda: training(run))
+    control.send(run.path, command, field, value)
+    until(lambda: "refused" in names(run))
+    refused = next(event for event in run.events if event["event"] == "refused")
+    assert why in refused["why"]
+    assert not list((run.path / layout.CONTROL).glob("*.json"))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM])
+def test_a_terminated_worker_stops_with_a_checkpoint(start, number):
+    run, worker = start(small(**LONG))
+    until(lambda: training(run))
+    os.kill(worker.pid, number)
+    assert worker.reap(60) == 0
+    assert run.state == "stopped"
+    assert run.checkpoint().step == run.frame().step == run.status.step
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT])
+def test_a_worker_outlives_what_ends_terminals(start, number):
+    run, worker = start(small(**LONG))
+    until(lambda: training(run))
+    os.kill(worker.pid, number)
+    rows_before = run.rows
+    until(lambda: run.rows > rows_before + 10)
+    assert worker.alive
+
+
+def test_a_worker_needs_nobody_once_it_has_a_run(start):
+    run, worker = start(small(**LONG))
+    until(lambda: training(run))
+    worker.close()
+    rows_before = run.rows
+    until(lambda: run.rows > rows_before + 10)
+    assert worker.alive
+
+
+def test_two_workers_on_one_folder_the_second_gives_way_and_names_the_first(start):
+    run, first = start(small(**LONG))
+    until(lambda: training(run))
+    _, second = start(run.path)
+    assert second.reap(60) == 2
+    assert str(first.pid) in second.stderr_tail()
+    rows_before = run.rows
+    until(lambda: run.rows > rows_before)
+
+
+def test_a_diverging_run_says_at_which_step_and_keeps_the_last_good_weights(start):
+    spec = small(
+        {"name": "sine", "length": 60},
+        {"cell": "rnn", "activation": "relu", "init": "identity"},
+        clip={"kind": "none"},
+        optimizer={"name": "sgd", "lr": 100.0},
+        **SHORT,
+    )
+    run, worker = start(spec)
+    assert worker.reap(120) == 1
+    assert run.state == "diverged"
+    event = run.events[-1]
+    assert event["event"] == "diverged"
+    last = rows(run)[-1]
+    assert last["step"] == event["at"] == run.checkpoint().step + 1 == run.status.step
+    assert {last["train/loss"], last["train/grad_norm"]} & {"NaN", "Infinity"}
+    assert f"diverged at step {event['at']}" in run.status.message
+    assert all(np.isfinite(value).all() for value in run.checkpoint().tensors.values())
+    _, again = start(run.path)
+    assert again.reap(120) == 1
+    assert run.events[-1]["at"] == event["at"]
+
+
+def test_a_finished_run_is_refused_but_can_be_lengthened(start):
+    run, worker = start(small(**SHORT))
+    assert worker.reap(120) == 0
+    _, refused = start(run.path)
+    assert refused.reap(60) == 2
+    assert "lengthens it" in refused.stderr_tail()
+    assert run.state == "finished"
+    _, longer = start(run.path, steps=200)
+    assert longer.reap(60) == 0
+    whole, other = start(small(**{**SHORT, "steps": 200}))
+    assert other.reap(120) == 0
+    longest = {row["step"]: row for row in rows(run)}
+    for row in rows(whole):
+        assert longest[row["step"]].items() >= row.items()
+    assert (
+        run.checkpoint().tensors["model.weight_hh_l0"].tobytes()
+        == whole.checkpoint().tensors["model.weight_hh_l0"].tobytes()
+    )
+
+
+def test_a_run_that_fails_says_why(start):
+    spec = small(**SHORT)
+    run, first = start(spec)
+    assert first.reap(120) == 0
+    stopped = run.path / layout.STATUS
+    status = json.loads(stopped.read_text())
+    stopped.write_text(json.dumps({**status, "state": "stopped"}))
+    # Weights that do not fit the spec: a folder put together by hand.
+    text = (run.path / layout.SPEC).read_text()
+    (run.path / layout.SPEC).write_text(
+        text.replace("hidden = 4", "hidden = 5").replace("steps = 120", "steps = 130")
+    )
+    _, worker = start(run.path)
+    assert worker.reap(60) == 1
+    failed = type(run)(run.path)
+    assert failed.state == "failed"
+    assert "has shape" in failed.status.message
+    assert "Traceback" in failed.events[-1]["traceback"]
+    assert any("has shape" in line for line in worker_log_tail(run.path))
+
+
+def test_float64_rows_keep_every_digit(start):
+    run, worker = start(small(precision="float64", **SHORT))
+    assert worker.reap(120) == 0
+    loss = rows(run)[-1]["train/loss"]
+    assert loss != float(np.float32(loss))
+    trainer = Trainer(run.spec)
+    for _ in range(119):
+        trainer.advance()
+    assert trainer.advance().loss == loss
+
+
+def test_a_warm_worker_says_what_it_does_and_measures_a_step():
+    worker = Worker()
+    worker.warm(small().model_dump(mode="json"))
+    until(lambda: "step_ms" in worker.latest, 120)
+    said = worker.states()
+    assert [message["state"] for message in said] == ["importing", "compiling", "ready", "ready"]
+    assert worker.latest["step_ms"] > 0
+    assert worker.latest["run_seconds"] > 0
+    worker.warm({"task": {"name": "adding"}, "model": {"cell": "none"}})
+    until(lambda: worker.latest["state"] == "error")
+    assert "'none' is not one of" in worker.latest["message"]
+    worker._process.stdin.close()
+    assert worker.reap(60) == 0
+    worker.close()
+
+
+def test_a_worker_without_a_run_goes_away_when_its_input_ends():
+    worker = Worker()
+    worker._process.stdin.close()
+    assert worker.reap(60) == 0
+    worker.close()
+
+
+def test_a_number_of_threads_that_is_none_is_refused(start, monkeypatch):
+    monkeypatch.setenv("SEQLAB_THREADS", "many")
+    _, worker = start(small(**SHORT))
+    assert worker.reap(60) == 2
+    assert "SEQLAB_THREADS is 'many'" in worker.stderr_tail()
