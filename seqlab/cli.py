@@ -342,6 +342,7 @@ def _follow(folder: Path, worker: Worker, as_json: bool, seed: int) -> Snapshot:
                 asked = number
                 console.say(f"stopping {folder.name} at its next step; once more leaves it running")
                 control.send(folder, "stop")
+    worker.close()
     assert last is not None
     if asked:
         _report(last, as_json, seed, None)

@@ -54,7 +54,6 @@ def follow(folder: Path, worker: Worker) -> Iterator[Snapshot]:
         raise RunError(
             said if code == 2 else f"the worker of {folder.name} ended with exit code {code}: {said}"
         )
-    worker.close()
     yield last
 
 
@@ -97,4 +96,6 @@ def train(spec: Spec, out: Path | None = None, threads: int | None = None) -> Ru
         control.send(folder, "stop")
         worker.reap()
         raise
+    finally:
+        worker.close()
     return Run(folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, ClassVar, Literal
 
 import numpy as np
@@ -87,12 +88,7 @@ class Sine(Task):
         frequency = 2 * np.pi / (low * (high / low) ** rng.random(shape))
         phase = 2 * np.pi * rng.random(shape)
         amplitude = 0.5 + 0.5 * rng.random(shape)
-        clean = np.zeros((total, size))
-        times = np.arange(total, dtype=np.float64)
-        # One complex rotation per step would drift; the sine of the exact angle does not.
-        for n in range(self.sines):
-            angle = times[:, None] * frequency[n] + phase[n]
-            clean += amplitude[n] * np.sin(angle)
+        clean = sum(amplitude[n] * _sine(total, frequency[n], phase[n]) for n in range(self.sines))
         values = clean + self.noise * rng.standard_normal(clean.shape) if self.noise else clean
         series = values.astype(np.float32)[:, :, None]
         length = self.length
@@ -140,3 +136,15 @@ class Sine(Task):
         if batch.future is not None:
             guesses["eval/forecast", "repeat"] = np.broadcast_to(inputs[-1], batch.future.shape).copy()
         return guesses
+
+
+def _sine(total: int, frequency: NDArray[np.float64], phase: NDArray[np.float64]) -> NDArray[np.float64]:
+    """sin(ωt + φ) for t = 0..total-1: [total, size].
+
+    With t = a·k + b it is sin(ωak + φ)·cos(ωb) + cos(ωak + φ)·sin(ωb), which needs few sines and drifts no more.
+    """
+    stride = math.isqrt(total) + 1
+    coarse = np.arange(0, total, stride)[:, None, None] * frequency + phase
+    fine = np.arange(stride)[:, None] * frequency
+    values = np.sin(coarse) * np.cos(fine) + np.cos(coarse) * np.sin(fine)
+    return np.asarray(values.reshape(-1, len(frequency))[:total])

@@ -90,15 +90,16 @@ class LabApp(App[None]):
         worker_factory: Callable[[], Worker] | None = None,
         watch: Path | None = None,
     ) -> None:
-        super().__init__()
+        colourless = "NO_COLOR" in os.environ
+        # Unless colours are the terminal's own, Textual turns NO_COLOR into greys, which are colours still.
+        super().__init__(ansi_color=True if colourless else None)
         self.worker_factory = worker_factory
         self._source, self._overrides, self._out, self._watch = source, overrides, out, watch
         self._folders: list[Path] = [watch] if watch is not None else []
         self._started: list[Worker] = []
         self.register_theme(themes.DARK)
         self.register_theme(themes.LIGHT)
-        # With a theme of its own Textual turns NO_COLOR into greys, which are colours still.
-        self.theme = "ansi-dark" if "NO_COLOR" in os.environ else themes.DARK.name
+        self.theme = "ansi-dark" if colourless else themes.DARK.name
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """Our variables, for themes that do not have them."""
@@ -117,7 +118,7 @@ class LabApp(App[None]):
         if self._watch is not None:
             self.open_run(self._watch, None)
         elif self._source is not None:
-            self.call_after_refresh(self._start_source, self._source)
+            self._start_source(self._source)
 
     def lab_screen(self, folder: Path, worker: Worker | None) -> Screen[Any]:
         """The screen on which a run is watched."""
@@ -182,10 +183,7 @@ class LabApp(App[None]):
         return lines
 
     def let_go(self) -> None:
-        """Let every worker go: those with a run train on, the one that stood by ends."""
-        for screen in self.screen_stack:
-            if isinstance(screen, SetupScreen):
-                screen.close()
+        """Let the workers of all runs go; they train on."""
         for worker in self._started:
             worker.close()
 

@@ -17,6 +17,12 @@ from seqlab.tui.panels.moment import Moment
 from seqlab.tui.widgets.canvas import shorten
 
 
+READING = "reading the run"
+"""What a panel says before it was given anything."""
+_AROUND = 6
+"""Cells of a border line that a title cannot have."""
+
+
 def tinted(text: str, style: RichStyle) -> Content:
     """Text in a style of the palette."""
     return Content.styled(text, Style.from_rich_style(style))
@@ -114,9 +120,13 @@ class Panel(Vertical, can_focus=True):
         self._heading = left, Content(right) if isinstance(right, str) else right
         self._write_heading()
 
+    def room_beside(self, left: str) -> int:
+        """Cells for a title on the right."""
+        return self.outer_size.width - _AROUND - len(left) - 5
+
     def _write_heading(self) -> None:
         left, right = self._heading
-        room = self.outer_size.width - 4
+        room = self.outer_size.width - _AROUND
         if room < 4:
             return
         number = f"{self.number} "
@@ -130,6 +140,10 @@ class Panel(Vertical, can_focus=True):
         if title.plain != self._written.plain or title.spans != self._written.spans:
             self._written = title
             self.border_title = title
+
+    def on_mount(self) -> None:
+        """Say which panel this is, before there is anything to show."""
+        self.head(self.label.capitalize())
 
     def on_resize(self, event: events.Resize) -> None:
         """Fit the titles, and whatever was fitted to the width."""

@@ -12,7 +12,7 @@ from textual.app import ComposeResult
 from textual.content import Content
 
 from seqlab.cells.base import State
-from seqlab.tui.panels.base import Line, Panel, tinted
+from seqlab.tui.panels.base import READING, Line, Panel, tinted
 from seqlab.tui.panels.moment import Moment
 from seqlab.tui.widgets.axes import number, sequence_ticks
 from seqlab.tui.widgets.heatmap import Heatmap, Scale
@@ -21,7 +21,7 @@ from seqlab.tui.widgets.spark import spark
 
 SECONDS = 1 / 3
 """The least time between two drawings that nobody asked for: a full map is the largest thing the lab sends."""
-_BAR = 24
+_BAR, _LEAST_BAR = 24, 9
 
 
 def scale_of(state: State, values: ArrayLike) -> Scale:
@@ -59,7 +59,7 @@ class GatesPanel(Panel, can_focus=False):
 
     def __init__(self) -> None:
         super().__init__()
-        self.map = Heatmap()
+        self.map = Heatmap(empty=READING)
         self.foot = Line()
         self.chosen = 0
         self.shown_layer = 0
@@ -119,12 +119,12 @@ class GatesPanel(Panel, can_focus=False):
         keys = f"{name} ‹g›" if len(states) > 1 else name
         if layers > 1:
             keys += f"  layer {self.shown_layer + 1} of {layers} ‹l›"
-        room = self.outer_size.width - len(keys) - 10
+        title = keys[:1].upper() + keys[1:]
+        room = self.room_beside(title)
         units = f" · {moment.snapshot.spec.model.hidden:,} units ↓{_strides(moment)}"
-        bar = self.map.colour_bar(min(_BAR, max(0, room - len(units))))
-        self.head(
-            keys.capitalize(), Content.assemble(bar, (units, "$muted")) if room > len(units) + 6 else bar
-        )
+        bar = self.map.colour_bar(min(_BAR, max(room - len(units), min(_LEAST_BAR, room))))
+        fits = bar.cell_length + len(units) <= room
+        self.head(title, Content.assemble(bar, (units, "$muted")) if fits else bar)
 
     @on(Heatmap.CursorMoved)
     def _follow_cursor(self) -> None:

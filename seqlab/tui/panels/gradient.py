@@ -17,13 +17,14 @@ from textual.content import Content
 from seqlab.runs.reader import Snapshot
 from seqlab.spec.credit import reached, walls
 from seqlab.tui.palette import Palette
-from seqlab.tui.panels.base import Panel, tinted
+from seqlab.tui.panels.base import READING, Panel, tinted
 from seqlab.tui.panels.moment import Moment
 from seqlab.tui.widgets.axes import number, sequence_ticks
 from seqlab.tui.widgets.lineplot import LinePlot, PlotData, Series, Span, Wall
 from seqlab.tui.widgets.spark import spark
 
 BELOW = "below float32"
+_NAMED_LAYERS = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +87,8 @@ def gradient_plot(moment: Moment, layer: int, palette: Palette) -> PlotData:
         zeros |= steps & (gradient == 0)
         mark = palette.mark(each) if layers > 1 else ""
         name = f"layer {each + 1}" if layers > 1 else "gradient"
+        if layers > _NAMED_LAYERS and each != layer:
+            name = ""
         for start, stop in _stretches(steps):
             front.append(
                 Series(
@@ -118,7 +121,7 @@ def _behind(moment: Moment, layer: int, x: NDArray[np.int64]) -> list[Series]:
     )
     found = []
     if credit is not None and not _same(credit, full):
-        found.append(Series(x, credit, "credit of the last loss", "faint", None))
+        found.append(Series(x, credit, "credit", "faint", None))
     if full is not None and not _same(full, gradient):
         found.append(Series(x, full, "full BPTT", "faint", layer))
     return found
@@ -147,7 +150,7 @@ class GradientPanel(Panel):
 
     def __init__(self) -> None:
         super().__init__()
-        self.plot = LinePlot()
+        self.plot = LinePlot(PlotData(empty=READING))
         self.shown_layer = 0
 
     def compose(self) -> ComposeResult:
@@ -164,17 +167,9 @@ class GradientPanel(Panel):
         """Draw the curves."""
         self.plot.show(gradient_plot(moment, self.shown_layer, self.plot.palette))
         legend = self.plot.legend()
-        right = (
-            Content.assemble(legend, ("  log", "$muted"))
-            if legend.cell_length
-            else Content(
-                "log",
-            )
-        )
-        title = "Gradient at each timestep ‖∂L/∂h_t‖"
-        for shorter in ("Gradient ‖∂L/∂h_t‖", "Gradient"):
-            if len(title) + right.cell_length + 8 > self.outer_size.width:
-                title = shorter
+        right = Content.assemble(legend, ("  log", "$muted")) if legend.cell_length else Content("log")
+        titles = ("Gradient at each timestep ‖∂L/∂h_t‖", "Gradient ‖∂L/∂h_t‖", "Gradient")
+        title = next((each for each in titles if right.cell_length <= self.room_beside(each)), titles[-1])
         self.head(title, right)
 
     def strip(self, moment: Moment, width: int) -> Content:

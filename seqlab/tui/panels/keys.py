@@ -8,7 +8,7 @@ from textual.widgets._footer import FooterKey, FooterLabel, KeyGroup
 
 from seqlab.tui.widgets.keys import Keys
 
-_ORDER = ("pause", "help", "quit", "step", "stop", "log", "gate", "new", "layer", "maximise", "rate")
+_ORDER = ("pause", "help", "quit", "step", "rate", "log", "gate", "stop", "new", "layer", "maximise")
 
 
 class LabKeys(Keys):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
 from textual.app import ComposeResult
 from textual.content import Content
 
 from seqlab.runs.reader import RungValue, Snapshot
-from seqlab.tui.panels.base import Panel, tinted
+from seqlab.tui.panels.base import READING, Panel, tinted
 from seqlab.tui.panels.moment import Moment
-from seqlab.tui.widgets.axes import number
+from seqlab.tui.widgets.axes import Limits, number
 from seqlab.tui.widgets.lineplot import Level, LinePlot, PlotData, Series
 from seqlab.tui.widgets.spark import spark
 
@@ -30,6 +33,7 @@ def loss_plot(moment: Moment, log: bool) -> PlotData:
     return PlotData(
         series=tuple(series),
         levels=tuple(Level(rung.value, rung.label) for rung in rungs_of(snapshot)) if series else (),
+        y_limits=_log_limits(series, rungs_of(snapshot)) if log else None,
         x_limits=(0.0, float(sight_of(moment.step, snapshot.status.steps))),
         log=log,
         empty=moment.waiting_for("loss"),
@@ -50,6 +54,18 @@ def rungs_of(snapshot: Snapshot) -> tuple[RungValue, ...]:
     return tuple(sorted(rungs, key=lambda rung: -rung.value))
 
 
+def _log_limits(series: list[Series], rungs: tuple[RungValue, ...]) -> Limits | None:
+    """Limits at 1, 2 or 5 × 10^n around curves and rungs: whole decades would leave much of the plot empty."""
+    found = [np.asarray(each.y, np.float64) for each in series]
+    values = np.concatenate([*found, np.array([rung.value for rung in rungs])]) if found else np.empty(0)
+    values = values[np.isfinite(values) & (values > 0)]
+    if not values.size:
+        return None
+    low, high = float(values.min()), float(values.max())
+    steps = [f * 10.0**e for e in range(math.floor(math.log10(low)), math.floor(math.log10(high)) + 2) for f in (1, 2, 5)]
+    return max(s for s in steps if s <= low * (1 + 1e-9)), min(s for s in steps if s > high)
+
+
 class LossPanel(Panel):
     """The loss over the steps."""
 
@@ -58,7 +74,7 @@ class LossPanel(Panel):
 
     def __init__(self) -> None:
         super().__init__()
-        self.plot = LinePlot()
+        self.plot = LinePlot(PlotData(empty=READING))
         self.logarithmic = True
 
     def compose(self) -> ComposeResult:
@@ -79,7 +95,7 @@ class LossPanel(Panel):
         legend = self.plot.legend()
         right = Content(" · ").join([legend, scale]) if legend.cell_length else scale
         title = f"Loss ({loss.label}, {loss.unit})"
-        fits = len(title) + right.cell_length + 8 <= self.outer_size.width
+        fits = right.cell_length <= self.room_beside(title)
         self.head(title if fits else f"Loss ({loss.label})", right)
 
     def strip(self, moment: Moment, width: int) -> Content:

@@ -60,10 +60,10 @@ def verdict(found: Sum) -> Content:
     """Answer, the network's, and how far off."""
     if np.isnan(found.output):
         said: str = "network says NaN"
-        return Content.assemble(("answer  ", "$muted"), _two(found.answer), f"   {said}")
+        return Content.assemble((f"{'answer':<{_LABEL}}", "$muted"), _two(found.answer), f"   {said}")
     off = abs(found.output - found.answer)
     return Content.assemble(
-        ("answer  ", "$muted"), (f"{_two(found.answer)}", "bold"),
+        (f"{'answer':<{_LABEL}}", "$muted"), (f"{_two(found.answer)}", "bold"),
         ("   network says ", "$muted"), (_two(found.output), "bold"),
         ("   off by ", "$muted"), _two(off),
     )  # fmt: skip
@@ -96,14 +96,15 @@ def _marks(found: Sum, places: list[int], room: int, palette: Palette) -> Conten
     """`↑ 0.31 at 14` under each marked value; to the left of the arrow where it would not fit on the right."""
     arrow = "^" if palette.charset == "ascii" else "↑"
     line = [" "] * room
+    for place in places:
+        line[place] = arrow
     for step, place in zip(found.marked, places, strict=True):
         text = f"{found.values[step]:.2f} at {step + 1:,}"
         for start in (place + 2, place - 1 - len(text)):
-            fits = 0 <= start and start + len(text) <= room
-            if fits and all(each == " " for each in line[max(0, start - 1) : start + len(text) + 1]):
+            fits = start >= 0 and start + len(text) <= room
+            if fits and all(each == " " for each in line[start : start + len(text) + 1]):
                 line[start : start + len(text)] = text
                 break
-        line[place] = arrow
     return Content.assemble((f"{'marked':<{_LABEL}}", "$muted"), "".join(line))
 
 

@@ -13,7 +13,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from seqlab.spec.schema import Spec
-from seqlab.tui.panels.base import Panel
+from seqlab.tui.panels.base import READING, Panel
 from seqlab.tui.panels.forecast import forecast_plot, forecast_words
 from seqlab.tui.panels.marked import sum_lines, sum_of, sum_plot, verdict
 from seqlab.tui.panels.moment import Moment
@@ -42,7 +42,7 @@ class ProbePanel(Panel):
     def __init__(self) -> None:
         super().__init__()
         self.words = Static("", markup=False)
-        self.plot = LinePlot()
+        self.plot = LinePlot(PlotData(empty=READING))
 
     def compose(self) -> ComposeResult:
         """Words above, curves below; either may be missing."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import product
 
 from textual.content import Content
 
@@ -100,28 +101,27 @@ def clipped_share(snapshot: Snapshot) -> float | None:
     return float(rows.mean()) if rows.size and snapshot.spec.training.clip.kind != "none" else None
 
 
-def _names(snapshot: Snapshot) -> tuple[str, str, str]:
-    """The run's name, long, short, and none."""
+def _names(snapshot: Snapshot) -> tuple[str, str, str, str]:
+    """What runs: long, shorter, short, and nothing."""
     spec = snapshot.spec
     length, truncation = spec.task.timesteps, spec.training.truncation
-    cut = (
-        f"truncation {truncation:,} of {length:,}"
-        if 0 < truncation < length
-        else f"full BPTT over {length:,}"
-    )
     layers = f"{spec.model.layers} × " if spec.model.layers > 1 else ""
     short = f"{spec.task.name} · {spec.model.cell} {layers}{spec.model.hidden:,}"
-    return f"{short} · {cut}", short, ""
+    if 0 < truncation < length:
+        return f"{short} · truncation {truncation:,} of {length:,}", f"{short} · truncation {truncation:,}", short, ""
+    return f"{short} · full BPTT over {length:,}", f"{short} · full BPTT", short, ""
 
 
 def _figures(moment: Moment, rate_asked: float | None) -> list[tuple[int, str]]:
     """(rank, words): the lower the rank, the sooner it gives way."""
     snapshot, status = moment.snapshot, moment.snapshot.status
     found = []
-    if moment.state not in ("paused", "stopped", "diverged"):
+    if moment.state == "finished":
+        found.append((4, f"{status.steps:,} steps"))
+    elif moment.state in ("paused", "stopped"):  # which say the step themselves
+        found.append((4, f"of {status.steps:,}"))
+    elif moment.state != "diverged":
         found.append((4, f"step {moment.step:,} of {status.steps:,}"))
-    else:
-        found.append((4, f"of {status.steps:,}" if moment.state != "diverged" else ""))
     training = moment.state == "training" and status.rate
     if training and status.rate:
         found.append((2, f"{number(float(f'{status.rate:.3g}'))} seq/s"))

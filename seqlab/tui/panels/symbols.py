@@ -49,7 +49,7 @@ class Symbols:
     @property
     def wrong(self) -> NDArray[np.bool_]:
         """Where it was asked and wrong."""
-        return self.asked & (self.answers != self.targets)
+        return np.asarray(self.asked & (self.answers != self.targets))
 
     @property
     def score(self) -> str:

@@ -70,7 +70,7 @@ def _about_gradient(moment: Moment, layer: int) -> str:
         return ""
     whose = f"layer {layer + 1}'s " if moment.snapshot.spec.model.layers > 1 else ""
     if not np.isfinite(full).all():
-        return f"{_capital(whose)}gradient under full BPTT is not finite: it overflows float32."
+        return f"{_capital(whose or 'the ')}gradient under full BPTT is not finite: it overflows float32."
     if reach.without:
         return _ends(reach, whose, float(full[0]))
     if reach.walls.size:
@@ -81,11 +81,9 @@ def _about_gradient(moment: Moment, layer: int) -> str:
 def _ends(reach: Reach, whose: str, first: float) -> str:
     """Some steps get nothing."""
     none = f"{reach.without:,} of {reach.timesteps:,} steps get none"
-    sent = f"full BPTT would send {number(first)} to step 1" if first else f"full BPTT to step 1 is {BELOW}"
-    head = f"{whose}gradient"
-    if reach.wall is not None:
-        return f"{_capital('the ' + head if not whose else head)} ends at the wall at {reach.wall:,}: {none}; {sent}."
-    return f"{_capital('the ' + head if not whose else head)} ends at walls: {none}; {sent}."
+    sent = f"full BPTT would send {_short(first)} to step 1" if first else f"full BPTT to step 1 is {BELOW}"
+    where = f"ends at the wall at {reach.wall:,}" if reach.wall is not None else "is cut at walls"
+    return f"{_capital(whose or 'the ')}gradient {where}: {none}; {sent}."
 
 
 def _cut(reach: Reach, whose: str, credit: NDArray[np.float32]) -> str:
@@ -93,7 +91,7 @@ def _cut(reach: Reach, whose: str, credit: NDArray[np.float32]) -> str:
     wall = int(reach.walls[-1])
     count = f"{reach.walls.size:,} wall" + ("s" if reach.walls.size > 1 else "")
     first = float(credit[0])
-    sent = f"would send {number(first)} to step 1" if first else f"to step 1 would be {BELOW}"
+    sent = f"would send {_short(first)} to step 1" if first else f"to step 1 would be {BELOW}"
     sender = f" through {whose[:-3]}" if whose else ""
     return f"{count} cut{'s' if reach.walls.size == 1 else ''} the gradient: the last loss reaches back to step {wall + 1:,}; full BPTT{sender} {sent}."
 
@@ -108,10 +106,15 @@ def _carried(reach: Reach, whose: str, credit: NDArray[np.float32], stride: int)
         return ""
     head = f"{_capital(whose)}credit of the last loss" if whose else "The last loss's credit"
     if seen[0] > 0:
-        return f"{head} falls from {number(last)} at step {step:,} to {BELOW} before step {1 + stride * int(seen[0]):,}."
+        return f"{head} falls from {_short(last)} at step {step:,} to {BELOW} before step {1 + stride * int(seen[0]):,}."
     first = float(credit[0])
     verb = "falls" if first < last else "grows"
-    return f"{head} {verb} from {number(last)} at step {step:,} to {number(first)} at step 1."
+    return f"{head} {verb} from {_short(last)} at step {step:,} to {_short(first)} at step 1."
+
+
+def _short(value: float) -> str:
+    """A size is what matters here: two digits."""
+    return number(float(f"{value:.1e}"))
 
 
 def _step_size(moment: Moment) -> int:

@@ -105,6 +105,11 @@ class LabScreen(Screen[None], inherit_bindings=False):
         )
         self.panels: tuple[Panel, ...] = (self.loss, self.gradient, self.gates, self.probe)
         self.chosen: Panel = self.loss
+        self.status = Line(id="status")
+        self.strips = tuple(Line(classes="strip") for _ in self.panels)
+        self.strip_box = Vertical(id="strips")
+        self.trouble = Static("", id="trouble", markup=False)
+        self.voice = Static("", id="voice", markup=False)
         self._worker = worker
         self._heard: tuple[tuple[str, str], float] = (("", ""), time.monotonic())
         self._viewer = f"lab-{os.getpid()}-{secrets.token_hex(4)}"
@@ -115,24 +120,22 @@ class LabScreen(Screen[None], inherit_bindings=False):
         self._hurry_until = 0.0
         self._awake = asyncio.Event()
         self._events_seen: int | None = None
-        self._trouble = ""
 
     def compose(self) -> ComposeResult:
         """Status, panels, strips, voice, keys."""
-        yield Line(id="status")
+        yield self.status
         with Container(id="panels"):
             yield from self.panels
-        with Vertical(id="strips"):
-            for panel in self.panels:
-                yield Line(id=f"strip-{panel.number}", classes="strip")
-        yield Static("", id="trouble", markup=False)
-        yield Static("", id="voice", markup=False)
+        with self.strip_box:
+            yield from self.strips
+        yield self.trouble
+        yield self.voice
         yield LabKeys()
         yield TooSmall()
 
     def on_mount(self) -> None:
         """Begin to follow the run."""
-        self.query_one("#status", Line).show("one moment")
+        self.status.show("one moment")
         self._choose(self.loss)
         self.loss.take_focus()
         self._follow()
@@ -221,14 +224,13 @@ class LabScreen(Screen[None], inherit_bindings=False):
         self._show_trouble(_troubles(moment, self._worker))
 
     def _show_status(self, moment: Moment) -> None:
-        line = self.query_one("#status", Line)
-        line.show(status_line(moment, line.content_size.width, self._asked, self._rate_asked))
+        width = self.status.content_size.width
+        self.status.show(status_line(moment, width, self._asked, self._rate_asked))
 
     def _show_strips(self, moment: Moment) -> None:
-        if not self.query_one("#strips").display:
+        if not self.strip_box.display:
             return
-        for panel in self.panels:
-            line = self.query_one(f"#strip-{panel.number}", Line)
+        for panel, line in zip(self.panels, self.strips, strict=True):
             if line.display:
                 head = f"{panel.number} {panel.label:<9}"
                 body = panel.strip(moment, line.content_size.width - len(head))
@@ -245,14 +247,11 @@ class LabScreen(Screen[None], inherit_bindings=False):
     def _show_trouble(self, lines: Sequence[str]) -> None:
         """Say what is wrong, above the voice; nothing if nothing is."""
         text = "\n".join(lines)
-        if text == self._trouble:
-            return
-        self._trouble = text
-        widget = self.query_one("#trouble", Static)
-        widget.update(text)
-        widget.display = bool(text)
+        if text != self.trouble.content:
+            self.trouble.update(text)
+            self.trouble.display = bool(text)
         if self.moment is None:
-            self.query_one("#status", Line).show("no run to show")
+            self.status.show("no run to show")
 
     def _settle(self, moment: Moment) -> None:
         """Forget what was asked for once it has happened, or can no longer happen."""
@@ -291,10 +290,9 @@ class LabScreen(Screen[None], inherit_bindings=False):
     def _choose(self, chosen: Panel) -> None:
         """Make a panel the large one, wherever only one is large."""
         self.chosen = chosen
-        for panel in self.panels:
-            aside = panel is not chosen
-            panel.set_class(aside, "-aside")
-            self.query_one(f"#strip-{panel.number}").set_class(aside, "-aside")
+        for panel, strip in zip(self.panels, self.strips, strict=True):
+            panel.set_class(panel is not chosen, "-aside")
+            strip.set_class(panel is not chosen, "-aside")
         self._show_again()
 
     def on_resize(self) -> None:

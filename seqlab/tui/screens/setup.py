@@ -85,13 +85,14 @@ class SetupScreen(Screen[None], inherit_bindings=False):
     class Loaded(Message):
         """What the form is made of has been imported."""
 
-        def __init__(self, standby: Standby, draft: Draft, presets: Sequence[Preset], notice: str) -> None:
+        def __init__(self, draft: Draft, presets: Sequence[Preset], notice: str) -> None:
             super().__init__()
-            self.standby, self.draft, self.presets, self.notice = standby, draft, presets, notice
+            self.draft, self.presets, self.notice = draft, presets, notice
 
     def __init__(self, overrides: Sequence[str] = ()) -> None:
         super().__init__()
         self._overrides = tuple(overrides)
+        self._begun = False
         self._standby: Standby | None = None
         self._form: Form | None = None
         self._presets: PresetList | None = None
@@ -127,13 +128,11 @@ class SetupScreen(Screen[None], inherit_bindings=False):
         """What would be started; None if that cannot be."""
         return None if self._form is None else self._form.checked.spec
 
-    def on_mount(self) -> None:
-        """Import what the form needs, once the frame is on screen."""
-        self.call_after_refresh(self._load)
-
     def on_screen_resume(self) -> None:
-        """Keep a worker warm while this screen is in front."""
-        if self._standby is not None:
+        """Keep a worker warm while this screen is in front; the first time, once its frame is painted."""
+        if self._standby is None:
+            self.call_after_refresh(self._begin)
+        else:
             self._standby.start()
             self._standby.choose(self.spec)
         if self._ticker is not None:
@@ -144,12 +143,17 @@ class SetupScreen(Screen[None], inherit_bindings=False):
         if self._ticker is not None:
             self._ticker.pause()
 
+    def _begin(self) -> None:
+        if self.is_current and not self._begun:
+            self._begun = True
+            self._load()
+
     @work(thread=True)
     def _load(self) -> None:
         from seqlab.tui.standby import Standby
 
-        standby = Standby(self.app.worker_factory)
-        standby.start()
+        self._standby = Standby(self.app.worker_factory)
+        self._standby.start()
         # The rest is imported while the worker imports as well.
         from seqlab.spec.problems import SpecError
         from seqlab.tui.draft import Draft, load_presets
@@ -165,7 +169,7 @@ class SetupScreen(Screen[None], inherit_bindings=False):
             draft.override(self._overrides)
         except SpecError as error:
             notice = str(error)
-        self.post_message(self.Loaded(standby, draft, presets, notice))
+        self.post_message(self.Loaded(draft, presets, notice))
 
     @on(Loaded)
     async def _show(self, event: Loaded) -> None:
@@ -173,7 +177,6 @@ class SetupScreen(Screen[None], inherit_bindings=False):
         from seqlab.tui.widgets.preset_list import PresetList
         from seqlab.tui.widgets.summary import Summary
 
-        self._standby = event.standby
         self._presets, self._summary, self._form = PresetList(), Summary(), Form(event.draft)
         with self.app.batch_update():
             await self.query_one("#waiting").remove()
@@ -181,8 +184,9 @@ class SetupScreen(Screen[None], inherit_bindings=False):
             await self.query_one("#experiment").mount(self._form, before=0)
             self._presets.show(event.presets)
             self._present(event.draft.preset)
-            self.notice(event.notice)
-        self._form.query(".stop").first().focus(scroll_visible=False)
+            if event.notice:
+                self.notice(event.notice)
+        self.action_back()
         self._ticker = self.set_interval(TICK, self._look)
         self._look()
 
@@ -227,20 +231,21 @@ class SetupScreen(Screen[None], inherit_bindings=False):
         """Back to the form from the presets."""
         self.remove_class("-presets")
         if self._form is not None:
-            self._form.query(".stop").first().focus()
+            self.set_focus(self._form.query(".stop").first())
 
-    def close(self) -> None:
+    def on_unmount(self) -> None:
         """Let the worker go."""
         if self._standby is not None:
             self._standby.close()
 
     async def on_preset_list_chosen(self, event: PresetList.Chosen) -> None:
         """Fill the form."""
-        if self._form is None:
-            return
-        await self._form.load(event.preset)
-        self._present(event.preset)
+        preset = event.preset
+        if self._form is not None and preset.data:
+            await self._form.load(preset)
+            self._present(preset)
         self.action_back()
+        self.notice("" if preset.data else f"{preset.name}: {preset.title}")
 
     def on_preset_list_left(self) -> None:
         """Back to the form."""
@@ -248,10 +253,10 @@ class SetupScreen(Screen[None], inherit_bindings=False):
 
     def on_form_changed(self) -> None:
         """Show what the run would be; tell the worker once the typing stops."""
-        self.notice("")
         self.refresh_bindings()
         self._look()
         if self._settling is not None:
+            self.notice("")
             self._settling.stop()
         self._settling = self.set_timer(SETTLE, self._settle)
 

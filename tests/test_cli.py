@@ -1,0 +1,269 @@
+"""The command line as a person or a script meets it: processes, exit codes, what goes to which stream."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from seqlab.runs.layout import list_runs
+from seqlab.runs.run import open_run
+from seqlab.spec import to_toml
+from tests.conftest import small
+from tests.runs.conftest import until
+
+SEQLAB = [sys.executable, "-m", "seqlab"]
+
+
+def seqlab(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*SEQLAB, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        timeout=180,
+        cwd=cwd,
+    )
+
+
+@pytest.fixture
+def spec(tmp_path: Path) -> Path:
+    path = tmp_path / "spec.toml"
+    path.write_text(to_toml(small()))
+    return path
+
+
+@pytest.fixture
+def long(tmp_path: Path) -> Path:
+    path = tmp_path / "long.toml"
+    path.write_text(
+        to_toml(small(steps=10_000_000, log_every=5, frame_every=1_000_000, eval_every=1_000_000))
+    )
+    return path
+
+
+def test_version_and_help():
+    assert seqlab("--version").stdout.startswith("seqlab 0.")
+    for flag in ("-h", "--help"):
+        shown = seqlab(flag)
+        assert shown.returncode == 0
+        for command in ("lab", "run", "watch", "resume", "runs", "presets", "schema", "doctor"):
+            assert f"\n  {command} " in shown.stdout
+
+
+def test_a_run_prints_how_it_ended(spec, tmp_path):
+    done = seqlab("run", spec, "--out", tmp_path / "runs")
+    assert done.returncode == 0
+    (folder,) = list_runs(tmp_path / "runs")
+    assert done.stdout.startswith(f"{folder.name}: finished at step 20 of 20, eval loss ")
+    assert open_run(folder).state == "finished"
+
+
+def test_json_lines_are_the_rows_and_a_last_word(spec, tmp_path):
+    done = seqlab("run", spec, "--out", tmp_path / "runs", "--json", "--seeds", 2)
+    assert done.returncode == 0
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    for seed, folder in enumerate(reversed(list_runs(tmp_path / "runs"))):
+        mine = [line for line in lines if line["seed"] == seed]
+        assert mine[-1]["event"] == "finished"
+        assert mine[-1]["run"] == str(folder)
+        written = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()[1:]]
+        for line, row in zip(mine[:-1], written, strict=True):
+            assert line == {"run": folder.name, "seed": seed, **row}
+        assert mine[-1]["metrics"]["eval/loss"] == written[-1]["eval/loss"]
+
+
+def test_overrides_reach_the_run_and_resets_are_told_on_stderr(spec, tmp_path):
+    done = seqlab("run", spec, "--out", tmp_path / "runs", "-s", "model.cell=gru", "-s", "training.steps=3")
+    assert done.returncode == 0
+    assert "model.cell = gru: back to their defaults: hidden" in done.stderr
+    run = open_run(list_runs(tmp_path / "runs")[0])
+    assert (run.spec.model.cell, run.status.steps) == ("gru", 3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["run", "no-such-preset"], "is not a file, a run folder or one of the presets"),
+        (
+            ["run", "{spec}", "-s", "model.cell=lsmt"],
+            "'lsmt' is not one of rnn, lstm, gru (did you mean lstm?)",
+        ),
+        (["run", "{spec}", "-s", "training.steps=0"], "it must be at least 1"),
+        (["run", "{spec}", "--seeds", "0"], "Invalid value for '--seeds'"),
+        (["run", "{spec}", "--threads", "0"], "Invalid value for '--threads'"),
+        (["run", "{spec}", "--check"], "claims nothing that could be checked"),
+        (["run", "{spec}", "--detach", "--seeds", "2"], "--detach leaves one run behind"),
+        (["run", "/bin/ls"], "is not UTF-8 text"),
+        (["run"], "Missing argument 'SPEC'"),
+        (["resume", "nothing"], "no run is called 'nothing'"),
+        (["watch", "nothing"], "the lab needs a terminal"),
+        (["lab"], "the lab needs a terminal; without one, seqlab run SPEC trains"),
+        ([], "the lab needs a terminal"),
+        (["presets", "nothing"], "is not a file, a run folder or one of the presets"),
+        (["bogus"], "No such command 'bogus'"),
+    ],
+)
+def test_what_is_wrong_is_a_line_on_stderr_exit_code_2_and_nothing_made(arguments, said, spec, tmp_path):
+    out = ["--out", str(tmp_path / "runs")] if arguments[:1] in (["run"], ["resume"]) else []
+    done = seqlab(*(argument.format(spec=spec) for argument in arguments), *out)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not done.stdout
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_place_that_cannot_be_written_is_named(spec, tmp_path):
+    (tmp_path / "file").write_text("")
+    done = seqlab("run", spec, "--out", tmp_path / "file" / "runs")
+    assert done.returncode == 2
+    assert f"{tmp_path / 'file'}" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_stops_the_run_with_its_checkpoint(number, code, long, tmp_path):
+    with start("run", long, "--out", tmp_path / "runs") as process:
+        run = running(tmp_path / "runs")
+        process.send_signal(number)
+        assert process.wait(60) == code
+        assert run.state == "stopped"
+        assert run.checkpoint().step == run.status.step
+
+
+def test_a_second_interrupt_leaves_it_running(long, tmp_path):
+    with start("run", long, "--out", tmp_path / "runs") as process:
+        run = running(tmp_path / "runs")
+        # The worker must not get to the command between the two: hold it still meanwhile.
+        os.kill(run.status.pid, signal.SIGSTOP)
+        process.send_signal(signal.SIGINT)
+        said = process.stderr.readline()
+        while "stopping" not in said:
+            said = process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 130
+        os.kill(run.status.pid, signal.SIGCONT)
+        assert f"seqlab watch {run.name} shows it" in process.stderr.read()
+        until(lambda: run.state == "stopped")
+
+
+def test_a_hangup_leaves_it_running(long, tmp_path):
+    with start("run", long, "--out", tmp_path / "runs") as process:
+        run = running(tmp_path / "runs")
+        process.send_signal(signal.SIGHUP)
+        assert process.wait(60) == 129
+        rows = run.rows
+        until(lambda: run.rows > rows)
+        end(run)
+
+
+def test_detach_leaves_a_run_that_can_be_resumed_and_lengthened(spec, long, tmp_path):
+    out = ["--out", str(tmp_path / "runs")]
+    left = seqlab("run", long, "--detach", *out)
+    assert left.returncode == 0
+    run = open_run(left.stdout.strip())
+    until(lambda: run.rows > 0, 60)
+    busy = seqlab("resume", run.name, *out)
+    assert busy.returncode == 2
+    assert "already; seqlab watch" in busy.stderr
+    end(run)
+    step = run.status.step
+    done = seqlab("resume", run.name[:20], "--steps", step + 5, "--json", *out)
+    assert done.returncode == 0
+    last = json.loads(done.stdout.splitlines()[-1])
+    assert (last["event"], last["step"]) == ("finished", step + 5)
+    again = seqlab("resume", run.name, *out)
+    assert again.returncode == 2
+    assert "--steps N" in again.stderr
+
+
+def test_runs_are_listed_newest_first_and_damaged_ones_are_said_to_be(spec, tmp_path):
+    out = tmp_path / "runs"
+    assert "there are no runs" in seqlab("runs", "--out", out).stderr
+    seqlab("run", spec, "--out", out, "--seeds", 2)
+    (list_runs(out)[1] / "status.json").write_text("{")
+    shown = seqlab("runs", "--out", out)
+    assert shown.returncode == 0
+    assert len(shown.stdout.splitlines()) == 2
+    assert "damaged" in shown.stdout.splitlines()[1]
+    listed = [json.loads(line) for line in seqlab("runs", "--out", out, "--json").stdout.splitlines()]
+    assert [row["name"] for row in listed] == [folder.name for folder in list_runs(out)]
+    assert (listed[0]["state"], listed[0]["task"], listed[0]["cell"]) == ("finished", "adding", "lstm")
+    assert listed[1]["state"] == "damaged"
+
+
+CLAIM = '\n[[expect]]\nmetric = "eval/loss"\n{side} = {limit}\nseeds = [2, 2]\n'
+
+
+@pytest.mark.parametrize(
+    ("side", "limit", "code"), [("below", 1e9, 0), ("below", 1e-9, 1), ("above", 0.0, 0)]
+)
+def test_check_runs_the_seeds_that_claims_name_and_speaks_of_them_alone(side, limit, code, spec, tmp_path):
+    spec.write_text(spec.read_text() + CLAIM.format(side=side, limit=limit))
+    done = seqlab("run", spec, "--check", "--json", "--out", tmp_path / "runs")
+    assert done.returncode == code
+    ends = [json.loads(line) for line in done.stdout.splitlines() if '"event"' in line]
+    assert [end["seed"] for end in ends] == [0, 1]
+    assert all(end["verdicts"][0]["held"] == (code == 0) for end in ends)
+
+
+def test_a_run_that_diverges_as_claimed_passes_its_check_and_fails_without(tmp_path):
+    path = tmp_path / "spec.toml"
+    diverging = small(
+        {"name": "sine", "length": 60},
+        {"cell": "rnn", "activation": "relu", "init": "identity"},
+        clip={"kind": "none"},
+        optimizer={"name": "sgd", "lr": 100.0},
+    )
+    path.write_text(to_toml(diverging) + '\n[[expect]]\nstate = "diverged"\n')
+    assert seqlab("run", path, "--check", "--out", tmp_path / "runs").returncode == 0
+    plain = seqlab("run", path, "--out", tmp_path / "runs")
+    assert plain.returncode == 1
+    assert "is not finite" in plain.stdout
+
+
+def test_schema_and_doctor():
+    schema = json.loads(seqlab("schema").stdout)
+    assert set(schema["properties"]) >= {"task", "model", "training", "expect"}
+    doctor = seqlab("doctor")
+    assert doctor.returncode == 0
+    for word in ("numba", "processor", "BLAS", "compile cache", "colours", "glyphs", "runs"):
+        assert word in doctor.stdout
+    found = json.loads(seqlab("doctor", "--json").stdout)
+    assert found["versions"]["seqlab"]
+
+
+class start(subprocess.Popen):  # noqa: N801 - reads as the action that it is
+    """A command under way that does not outlive its block."""
+
+    def __init__(self, *arguments: object) -> None:
+        super().__init__(
+            [*SEQLAB, *map(str, arguments)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def __exit__(self, *error: object) -> None:
+        self.kill()
+        super().__exit__(*error)  # type: ignore[arg-type]
+
+
+def running(out: Path):
+    """The run that was just started, once it trains."""
+    until(lambda: list_runs(out), 60)
+    run = open_run(list_runs(out)[0])
+    until(lambda: run.state == "training" and run.rows > 0, 120)
+    return run
+
+
+def end(run) -> None:
+    os.kill(run.status.pid, signal.SIGTERM)
+    until(lambda: run.state == "stopped")

@@ -1,0 +1,97 @@
+"""Every preset does what it claims: on one seed each time, on ten in the long form."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from seqlab.spec import load_spec, presets
+
+NAMES = list(presets())
+LONG_SEEDS = 10
+
+
+def check(name: str, seeds: int, first: int, out: Path) -> tuple[int, list[dict]]:
+    """Run the claims of a preset; the exit code, and the last word of each seed."""
+    command = [sys.executable, "-m", "seqlab", "run", name, "--check", "--seeds", str(seeds), "--json"]
+    done = subprocess.run(
+        [*command, "-s", f"training.seed={first}", "--out", str(out)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    lines = (json.loads(line) for line in done.stdout.splitlines() if '"event"' in line)
+    ends = [line for line in lines if "event" in line]
+    assert len(ends) == seeds, done.stderr
+    return done.returncode, ends
+
+
+@pytest.fixture(scope="module")
+def table() -> Iterator[list[str]]:
+    """Lines that are printed once every preset has had its turn."""
+    lines: list[str] = []
+    yield lines
+    print("\n\n" + "\n".join(lines))
+
+
+def test_there_is_a_preset_for_every_claim():
+    assert set(NAMES) >= {
+        "adding-gru",
+        "adding-irnn",
+        "adding-lstm",
+        "adding-rnn",
+        "adding-truncated",
+        "clipped",
+        "copy-lstm",
+        "copy-truncated",
+        "exploding",
+        "sine-gru",
+        "vanishing",
+    }
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_preset_says_what_to_watch_and_claims_something(name: str):
+    spec = load_spec(name)
+    assert spec.title
+    assert spec.expect
+    assert all(claim.why for claim in spec.expect)
+    assert any(panel in spec.about.lower() for panel in ("loss", "gradient", "gate", "probe"))
+    assert not any(claim.seeds[0] * 2 < claim.seeds[1] for claim in spec.expect)
+
+
+def test_the_clipped_twin_differs_in_nothing_but_its_clipping():
+    exploding, clipped = load_spec("exploding"), load_spec("clipped")
+    assert exploding.task == clipped.task
+    assert exploding.model == clipped.model
+    assert exploding.training.model_copy(update={"clip": clipped.training.clip}) == clipped.training
+    assert exploding.training.clip.kind == "none"
+
+
+@pytest.mark.presets
+@pytest.mark.parametrize("name", NAMES)
+def test_a_preset_does_what_it_claims(name: str, tmp_path: Path):
+    code, ends = check(name, 1, load_spec(name).training.seed, tmp_path)
+    assert code == 0, [end["verdicts"] for end in ends]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", NAMES)
+def test_a_preset_does_what_it_claims_on_seeds_that_nobody_chose(name: str, tmp_path: Path, table: list[str]):
+    code, ends = check(name, LONG_SEEDS, 1_000, tmp_path)
+    seconds = sum(
+        json.loads((Path(end["run"]) / "metrics.jsonl").read_text().splitlines()[-1])["wall"] for end in ends
+    )
+    for claim in zip(*(end["verdicts"] for end in ends), strict=True):
+        held = sum(verdict["held"] for verdict in claim)
+        measured = sorted((str(verdict["measured"]) for verdict in claim), key=len)
+        words = claim[0]["claim"].partition(" = ")[0]
+        table.append(
+            f"{name:<18} {held:>2} of {len(ends)}  {seconds / len(ends):5.1f} s  {words}  e.g. {measured[0]}"
+        )
+    assert code == 0, table
