@@ -1,0 +1,1 @@
+"""Measurements, side by side in one run; each script prints a table."""

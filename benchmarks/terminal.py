@@ -17,8 +17,10 @@ import termios
 import time
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
+from typing import Any
 
-_PRIVATE = re.compile(r"\x1b\[[<>=?][0-9;]*[a-zA-Z$]|\x1bP.*?\x1b\\")
+_PRIVATE = re.compile(rb"\x1b\[[<>=?][0-9;]*[a-zA-Z$]|\x1bP.*?\x1b\\", re.DOTALL)
+"""Sequences that pyte does not know; it would draw them."""
 
 
 class Terminal:
@@ -47,6 +49,9 @@ class Terminal:
         self.data = bytearray()
         self.first_paint: float | None = None
         self.exit_code: int | None = None
+        self._display: Any = None
+        self._stream: Any = None
+        self._drawn = 0
         self.started = time.monotonic()
         self._open = True
         self.pid, self._descriptor = pty.fork()
@@ -97,7 +102,7 @@ class Terminal:
         return chunk
 
     def wait_for(self, condition: str | Callable[[], bool], seconds: float = 30.0) -> float:
-        """Read until a text comes in the bytes from now on, or a condition holds; returns the seconds it took.
+        """Read until a text comes in the bytes from now on, or a condition holds; returns the seconds.
 
         Raises:
             TimeoutError: it did not come.
@@ -117,11 +122,19 @@ class Terminal:
         """The screen as it stands."""
         import pyte
 
-        display = pyte.Screen(*self.size)
-        text = self.data.decode("utf-8", "replace")
-        text = _PRIVATE.sub(lambda match: match.group() if match.group()[-1] in "hl" else "", text)
-        pyte.Stream(display).feed(text)
-        return "\n".join(line.rstrip() for line in display.display)
+        if self._display is None or (self._display.columns, self._display.lines) != self.size:
+            self._display, self._drawn = pyte.Screen(*self.size), 0
+            self._stream = pyte.ByteStream(self._display)
+        fresh = bytes(self.data[self._drawn :])
+        # A sequence that is not all there yet waits for the rest of it.
+        start = fresh.rfind(b"\x1b")
+        if len(fresh) - start < 64 and start >= 0:
+            fresh = fresh[:start]
+        self._drawn += len(fresh)
+        self._stream.feed(
+            _PRIVATE.sub(lambda match: match.group() if match.group()[-1:] in b"hl" else b"", fresh)
+        )
+        return "\n".join(line.rstrip() for line in self._display.display)
 
     @property
     def running(self) -> bool:

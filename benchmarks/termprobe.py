@@ -1,11 +1,11 @@
-"""Run a terminal program in a real pseudo-terminal and report what a person on the other end would get.
+r"""Run a terminal program in a real pseudo-terminal and report what a person on the other end would get.
 
     python -m benchmarks.termprobe [--size 120x40] [--seconds 20] [--warmup 5] [--keys 3:p 6:q] [--stall 8-12]
         [--hangup 10] [--term xterm-256color] [--screen FILE] [--raw FILE] [--json] -- COMMAND [ARG ...]
 
-It counts the bytes that the program writes (all, and per second after the warm-up), measures the processor time of
-the program's own process and of its descendants apart, and times key presses (from the writing of the key to the
-first byte that answers it).
+It counts the bytes that the program writes (all, and per second after the warm-up), measures the processor
+time of the program's own process and of its descendants apart, and times key presses (from the writing of
+the key to the first byte that answers it).
 
 --keys T:TEXT   at second T type TEXT (\\r, \\t, \\x1b and the like are understood)
 --stall A-B     read nothing between second A and B: a link that hangs

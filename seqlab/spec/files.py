@@ -10,23 +10,11 @@ from typing import Any
 import tomli_w
 from pydantic import ValidationError
 
-from seqlab.cells import CELLS
-from seqlab.choices import Choice
-from seqlab.methods import CLIPS, OPTIMIZERS
 from seqlab.spec.presets import presets
 from seqlab.spec.problems import Problem, SpecError, did_you_mean, line_of, problems_of
-from seqlab.spec.schema import SCHEMA_VERSION, Spec
-from seqlab.tasks import TASKS
+from seqlab.spec.schema import CHOICES, SCHEMA_VERSION, Spec
 
 SPEC_FILE = "spec.toml"
-
-_DISCRIMINATORS: dict[tuple[str, ...], Mapping[str, type[Choice]]] = {
-    ("task", "name"): TASKS,
-    ("model", "cell"): CELLS,
-    ("training", "optimizer", "name"): OPTIMIZERS,
-    ("training", "clip", "kind"): CLIPS,
-}
-"""Fields that select what else their table holds."""
 
 Note = Callable[[str], None]
 
@@ -125,7 +113,7 @@ def apply_overrides(
         parsed.append((path, _value(value), f"-s {override}"))
     if problems:
         raise SpecError(problems)
-    parsed.sort(key=lambda item: item[0] not in _DISCRIMINATORS)
+    parsed.sort(key=lambda item: item[0] not in CHOICES)
 
     result = _copied(data)
     set_by: dict[tuple[str, ...], str] = {}
@@ -135,7 +123,7 @@ def apply_overrides(
             inner = table.get(part)
             table[part] = inner = inner if isinstance(inner, dict) else {}
             table = inner
-        if path in _DISCRIMINATORS and table.get(path[-1]) not in (None, value):
+        if path in CHOICES and table.get(path[-1]) not in (None, value):
             dropped = [name for name in table if name != path[-1]]
             table.clear()
             if dropped and note is not None:

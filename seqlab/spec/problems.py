@@ -10,11 +10,8 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from seqlab.cells import CELLS
 from seqlab.choices import Choice
-from seqlab.methods import CLIPS, OPTIMIZERS
-from seqlab.spec.schema import Spec
-from seqlab.tasks import TASKS
+from seqlab.spec.schema import CHOICES, Spec
 
 Path = tuple[str | int, ...]
 
@@ -198,13 +195,7 @@ def _quoted(text: str) -> list[str]:
 
 
 def _choices_of(path: Path) -> list[str]:
-    registries: dict[Path, Iterable[str]] = {
-        ("task",): TASKS,
-        ("model",): CELLS,
-        ("training", "optimizer"): OPTIMIZERS,
-        ("training", "clip"): CLIPS,
-    }
-    return list(registries.get(path, ()))
+    return [key for choice, registry in CHOICES.items() if choice[:-1] == path for key in registry]
 
 
 def _fields_beside(path: Path, details: dict[str, Any]) -> list[str]:

@@ -6,7 +6,7 @@ default filled in) it determines a run to the last bit.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeAlias, Union
 
 import numpy as np
@@ -35,6 +35,15 @@ else:
     AnyCell = _one_of(CELLS.values(), "cell")
     AnyOptimizer = _one_of(OPTIMIZERS.values(), "name")
     AnyClip = _one_of(CLIPS.values(), "kind")
+
+
+CHOICES: dict[tuple[str, ...], Mapping[str, type[Choice]]] = {
+    ("task", "name"): TASKS,
+    ("model", "cell"): CELLS,
+    ("training", "optimizer", "name"): OPTIMIZERS,
+    ("training", "clip", "kind"): CLIPS,
+}
+"""The fields that select what else their table holds, and what they select from."""
 
 
 class Section(BaseModel):

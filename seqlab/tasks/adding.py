@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from seqlab.tasks.base import Batch, Rung, Task
+from seqlab.tasks.base import Batch, Memory, Rung, Task
 
 TOLERANCE = 0.04
 """An answer counts as right within this error (Hochreiter & Schmidhuber 1997)."""
@@ -48,6 +48,10 @@ class Adding(Task):
     def loss_steps(self) -> NDArray[np.int64]:
         """The last step alone."""
         return np.array([self.length - 1])
+
+    def memory(self) -> Memory:
+        """The first marked value, which stands in the first half."""
+        return Memory("the first marker", told=self.length // 2, answered=self.length)
 
     def draw(self, rng: np.random.Generator, size: int) -> Batch:
         """Draw values, and one marker in each half (the first in steps 1..⌊T/2⌋)."""

@@ -59,6 +59,21 @@ class Rung:
     metric: str = "eval/loss"
 
 
+@dataclass(frozen=True)
+class Memory:
+    """What a task asks a network to keep.
+
+    Attributes:
+        what: in words, as in "the first marker".
+        told: the last timestep, from 1, at which it can be shown.
+        answered: the first timestep, from 1, whose loss depends on it.
+    """
+
+    what: str
+    told: int
+    answered: int
+
+
 class Task(Choice):
     """A sequence task. A subclass declares its fields and draws its data; it knows nothing of networks.
 
@@ -95,6 +110,10 @@ class Task(Choice):
     @abstractmethod
     def loss_steps(self) -> NDArray[np.int64]:
         """The timesteps (from 0, ascending) at which any sequence has a loss."""
+
+    def memory(self) -> Memory | None:
+        """What must be kept from one stretch of the sequence to another; None if nothing in particular."""
+        return None
 
     @abstractmethod
     def draw(self, rng: np.random.Generator, size: int) -> Batch:
@@ -153,9 +172,9 @@ class _Streams(threading.local):
 
     def at(self, *key: int) -> np.random.Generator:
         """The stream of a key of two 64-bit numbers, valid until the next call in the same thread."""
-        counter = np.zeros(4, np.uint64)
-        state = {"counter": counter, "key": np.array(key, dtype=np.uint64)}
-        self._bits.state = {**self._start, "state": state}
+        state = self._start
+        state["state"] = {"counter": np.zeros(4, np.uint64), "key": np.array(key, dtype=np.uint64)}
+        self._bits.state = state
         return self._generator
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from seqlab.tasks.base import Batch, Rung, Task
+from seqlab.tasks.base import Batch, Memory, Rung, Task
 
 
 class Copy(Task):
@@ -53,19 +53,22 @@ class Copy(Task):
         """Every step."""
         return np.arange(self.timesteps)
 
+    def memory(self) -> Memory:
+        """The symbols, until the step after the marker."""
+        return Memory("what is to be copied", told=self.symbols, answered=self.symbols + self.delay + 1)
+
     def draw(self, rng: np.random.Generator, size: int) -> Batch:
         """Draw the symbols; everything else is fixed."""
         count, length = self.symbols, self.timesteps
         drawn = rng.integers(1, self.alphabet + 1, (count, size))
-        symbols = np.zeros((length, size), np.int64)
-        symbols[:count] = drawn
-        symbols[count + self.delay - 1] = self.alphabet + 1
-        inputs = np.zeros((length * size, self.features), np.float32)
-        inputs[np.arange(length * size), symbols.ravel()] = 1
+        inputs = np.zeros((length, size, self.features), np.float32)
+        inputs[np.arange(count)[:, None], np.arange(size), drawn] = 1
+        inputs[count:, :, 0] = 1
+        inputs[count + self.delay - 1, :, [0, -1]] = [[0], [1]]
         targets = np.zeros((length, size), np.int64)
         targets[-count:] = drawn
         mask = np.ones((length, size), np.float32)
-        return Batch(inputs.reshape(length, size, self.features), targets, mask)
+        return Batch(inputs, targets, mask)
 
     def rungs(self) -> tuple[Rung, ...]:
         """The entropy of the classes' frequencies; S·ln K / T for blanks, then a uniform guess."""

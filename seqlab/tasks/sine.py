@@ -141,7 +141,7 @@ class Sine(Task):
 def _sine(total: int, frequency: NDArray[np.float64], phase: NDArray[np.float64]) -> NDArray[np.float64]:
     """sin(ωt + φ) for t = 0..total-1: [total, size].
 
-    With t = a·k + b it is sin(ωak + φ)·cos(ωb) + cos(ωak + φ)·sin(ωb), which needs few sines and drifts no more.
+    With t = a·k + b it is sin(ωak + φ)·cos(ωb) + cos(ωak + φ)·sin(ωb): few sines to take, and no drift.
     """
     stride = math.isqrt(total) + 1
     coarse = np.arange(0, total, stride)[:, None, None] * frequency + phase

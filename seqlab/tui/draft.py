@@ -11,30 +11,21 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any
 
-from seqlab.cells import CELLS
-from seqlab.choices import Choice, FieldDescription, describe
-from seqlab.methods import CLIPS, OPTIMIZERS
+from seqlab.choices import FieldDescription, describe
 from seqlab.spec.files import apply_overrides, read_spec, validate
 from seqlab.spec.presets import presets
 from seqlab.spec.problems import SpecError
-from seqlab.spec.schema import Claim, Spec, Training
-from seqlab.tasks import TASKS
+from seqlab.spec.schema import CHOICES, Claim, Spec, Training
 from seqlab.tui.wording import label_of, shown
 
 Path = tuple[str, ...]
 
-TASK, CELL = ("task", "name"), ("model", "cell")
-OPTIMIZER, CLIP = ("training", "optimizer", "name"), ("training", "clip", "kind")
+TASK, CELL, OPTIMIZER, CLIP = CHOICES
 TRUNCATION = ("training", "truncation")
 
-_PICKED: dict[Path, Mapping[str, type[Choice]]] = {
-    TASK: TASKS,
-    CELL: CELLS,
-    OPTIMIZER: OPTIMIZERS,
-    CLIP: CLIPS,
-}
 _WORDS = ("title", "about", "expect")
 """What a preset says of itself: true only as long as nothing is changed."""
 
@@ -103,8 +94,8 @@ class Draft:
 
     def __init__(self) -> None:
         self.data: dict[str, Any] = {
-            "task": {"name": next(iter(TASKS))},
-            "model": {"cell": next(iter(CELLS))},
+            "task": {"name": next(iter(CHOICES[TASK]))},
+            "model": {"cell": next(iter(CHOICES[CELL]))},
         }
         self.preset: Preset | None = None
         self._origin: Spec | None = None
@@ -135,7 +126,7 @@ class Draft:
         entry = next((entry for entry in self.entries() if entry.path == path), None)
         if entry is None:
             raise KeyError(path)
-        if path in _PICKED:
+        if path in CHOICES:
             self._pick(path, text)
             return
         table = self._table(path)
@@ -146,7 +137,7 @@ class Draft:
 
     def text(self, path: Path) -> str:
         """What was set, as it would be typed; empty if nothing was."""
-        if path in _PICKED:
+        if path in CHOICES:
             return self.picked(path)
         value = self._find(path)
         return "" if value is None else shown(value, plain=True)
@@ -169,7 +160,7 @@ class Draft:
     def picked(self, path: Path) -> str:
         """The chosen task, cell, optimiser or clipping; the default if what is set is none of them."""
         value = self._find(path)
-        registry = _PICKED[path]
+        registry = CHOICES[path]
         if isinstance(value, str) and value in registry:
             return value
         return Training.defaults.get(path[1], ("", next(iter(registry))))[1]
@@ -222,8 +213,8 @@ class Draft:
         return () if self._origin is None else self._origin.expect
 
     def _pick(self, path: Path, key: str) -> None:
-        old = {about.name: about for about in describe(_PICKED[path][self.picked(path)])}
-        new = {about.name: about for about in describe(_PICKED[path][key])}
+        old = {about.name: about for about in describe(CHOICES[path][self.picked(path)])}
+        new = {about.name: about for about in describe(CHOICES[path][key])}
         table = self._table(path)
         for name in list(table):
             if new.get(name) is None or new[name] != old.get(name):
@@ -245,10 +236,10 @@ class Draft:
         return value
 
     def _descriptions(self, table: Path) -> tuple[FieldDescription, ...]:
-        for path, registry in _PICKED.items():
+        for path, registry in CHOICES.items():
             if path[:-1] == table:
-                return describe(registry[self.picked(path)])
-        return describe(Training if table == ("training",) else Spec)
+                return _described(registry[self.picked(path)])
+        return _described(Training if table == ("training",) else Spec)
 
     def _fields(self, table: Path) -> tuple[Entry, ...]:
         described = self._descriptions(table)
@@ -257,7 +248,7 @@ class Draft:
         return tuple(_entry((*table, about.name), about) for about in described)
 
     def _choice(self, label: str, path: Path) -> Entry:
-        registry = _PICKED[path]
+        registry = CHOICES[path]
         options = tuple((key, choice.summary) for key, choice in registry.items())
         return Entry(path, label, "choice", options, help=registry[self.picked(path)].summary)
 
@@ -283,8 +274,12 @@ def summary_of(draft: Draft, group: Group) -> tuple[str, ...]:
         value = draft.text(entry.path) or draft.default(entry.path)
         value = shown(_number(value)) if entry.kind in ("integer", "number") else value
         if value:
-            words.append(value if entry.path in _PICKED or entry.kind == "text" else f"{entry.label} {value}")
+            words.append(value if entry.path in CHOICES or entry.kind == "text" else f"{entry.label} {value}")
     return tuple(" ".join(word.split()) for word in words)
+
+
+_described = lru_cache(describe)
+"""Classes do not change, and a form asks at each key."""
 
 
 def _entry(path: Path, about: FieldDescription) -> Entry:

@@ -23,7 +23,8 @@ START = """
 import sys
 from seqlab.spec import load_spec
 from seqlab.tui.app import run_lab
-spec = {"task": {"name": "adding"}, "model": {"cell": "lstm", "hidden": 4}, "training": {"steps": 100_000_000}}
+model = {"cell": "lstm", "hidden": 4}
+spec = {"task": {"name": "adding"}, "model": model, "training": {"steps": 100_000_000}}
 sys.exit(run_lab(load_spec(spec)))
 """
 
@@ -38,7 +39,12 @@ class Terminal:
         self._stream = pyte.ByteStream(self.screen)
         env = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "100", "LINES": "30", **environment}
         self.process = subprocess.Popen(
-            [sys.executable, "-c", code], stdin=inner, stdout=inner, stderr=inner, env=env, start_new_session=True
+            [sys.executable, "-c", code],
+            stdin=inner,
+            stdout=inner,
+            stderr=inner,
+            env=env,
+            start_new_session=True,
         )
         os.close(inner)
 
@@ -116,18 +122,21 @@ def test_no_color_sends_no_colours(terminals: list[Terminal]) -> None:
     assert b"\x1b[38;" not in terminal.raw
     assert b";38;5;" not in terminal.raw
     assert b"48;5;" not in terminal.raw
+    assert b"\x1b[7;39;49m" in terminal.raw  # the field with the focus
 
 
-def test_leaving_says_that_training_goes_on_and_how_to_come_back(terminals: list[Terminal]) -> None:
+def test_leaving_says_that_training_goes_on_and_how_to_come_back(
+    terminals: list[Terminal], tmp_path: Path
+) -> None:
     from seqlab.runs.control import send
     from seqlab.runs.reader import RunReader
 
-    terminals.append(terminal := Terminal(START))
+    terminals.append(terminal := Terminal(START, SEQLAB_HOME=str(tmp_path)))
     terminal.read_until(b"training")
     terminal.press(b"q")
     assert terminal.read_to_end() == 0
     after = terminal.raw[terminal.raw.rindex(b"\x1b[?1049l") :].decode()
-    folder = list_runs()[0]
+    folder = list_runs(tmp_path)[0]
     assert "training goes on" in after
     assert f"seqlab watch {folder.name}" in after
     reader = RunReader(folder)

@@ -47,7 +47,9 @@ def leaves(table: dict[str, object], path: tuple[str, ...] = ()) -> set[tuple[st
 @pytest.mark.parametrize(
     ("task", "cell", "optimizer", "clip"), [*itertools.product(TASKS, CELLS, OPTIMIZERS, CLIPS)]
 )
-def test_every_field_of_every_spec_is_on_the_form_once(task: str, cell: str, optimizer: str, clip: str) -> None:
+def test_every_field_of_every_spec_is_on_the_form_once(
+    task: str, cell: str, optimizer: str, clip: str
+) -> None:
     draft = Draft()
     for path, key in ((TASK, task), (CELL, cell), (OPTIMIZER, optimizer), (CLIP, clip)):
         draft.set(path, key)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pathlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from textual.app import App, ComposeResult
@@ -11,6 +11,9 @@ from textual.pilot import Pilot
 from textual.widgets import Input, Static
 
 from seqlab.tasks import TASKS, Task
+from seqlab.tasks.adding import Adding
+from seqlab.tasks.copy import Copy
+from seqlab.tasks.sine import Sine
 from seqlab.tui import themes
 from seqlab.tui.draft import CELL, TASK, TRUNCATION, Draft, Path
 from seqlab.tui.widgets.field import Field, NumberInput, Picker
@@ -20,7 +23,6 @@ from seqlab.tui.widgets.stretch import StretchBar
 from tests.tui.harness import lines
 from tests.tui.waiting import typed, until
 
-
 TUI = pathlib.Path(themes.__file__).parent
 STYLES = [TUI / "app.tcss", TUI / "screens" / "setup.tcss"]
 
@@ -28,7 +30,7 @@ STYLES = [TUI / "app.tcss", TUI / "screens" / "setup.tcss"]
 class OneForm(App[None]):
     """A form alone, that counts the letters it lets through."""
 
-    CSS_PATH = STYLES
+    CSS_PATH: ClassVar[Any] = STYLES
     BINDINGS = [("x", "count", "count"), ("enter", "count", "count")]  # noqa: RUF012
 
     def __init__(self) -> None:
@@ -85,7 +87,10 @@ async def test_the_bar_of_reach_follows_the_truncation_as_it_is_typed() -> None:
         assert "credit ends at step 99" in lines(form_.query_one(StretchBar))[2]
         await typed(pilot, "5")
         assert "credit ends at step 76" in lines(form_.query_one(StretchBar))[2]
-        assert str(form_.query_one(".fact", Static).render()) == "the first marker (1–50) always lies before that"
+        assert (
+            str(form_.query_one(".fact", Static).render())
+            == "the first marker (1–50) always lies before that"
+        )
 
 
 async def test_out_of_bounds_is_said_under_the_field_and_nothing_else_changes() -> None:
@@ -216,20 +221,34 @@ async def test_defaults_that_follow_other_fields_are_shown_as_they_follow() -> N
         assert field(form_, ("training", "eval_every")).query_one(Input).placeholder == "500"
 
 
+async def test_a_choice_that_is_none_is_a_problem_and_no_crash() -> None:
+    async with form() as (pilot, form_):
+        form_.draft.override(["training.update=never"])
+        await form_.follow()
+        await pilot.pause()
+        row = field(form_, ("training", "update"))
+        assert "'never' is not one of sequence, window" in problem_under(row)
+        row.query_one(Picker).focus()
+        await pilot.press("right")
+        await pilot.pause()
+        assert form_.checked.spec is not None
+        assert form_.checked.spec.training.update == "window"
+
+
 @pytest.mark.parametrize(
     ("task", "truncation", "words"),
     [
-        (TASKS["adding"](), 25, "the first marker (1–50) always lies before that"),
-        (TASKS["adding"](length=3), 1, "the first marker (1) always lies before that"),
-        (TASKS["adding"](), 0, ""),
-        (TASKS["adding"](), 100, ""),
+        (Adding(), 25, "the first marker (1–50) always lies before that"),
+        (Adding(length=3), 1, "the first marker (1) always lies before that"),
+        (Adding(), 0, ""),
+        (Adding(), 100, ""),
         (
-            TASKS["copy"](delay=10, symbols=5),
+            Copy(delay=10, symbols=5),
             5,
             "what is to be copied (1–5) always lies before step 16, where the answer's credit ends",
         ),
-        (TASKS["copy"](delay=10, symbols=5), 18, ""),
-        (TASKS["sine"](), 5, ""),
+        (Copy(delay=10, symbols=5), 18, ""),
+        (Sine(), 5, ""),
     ],
 )
 def test_what_always_lies_out_of_reach(task: Task, truncation: int, words: str) -> None:
@@ -238,6 +257,6 @@ def test_what_always_lies_out_of_reach(task: Task, truncation: int, words: str) 
 
 @pytest.mark.parametrize("truncation", range(1, 20))
 def test_out_of_reach_agrees_with_the_windows(truncation: int) -> None:
-    task = TASKS["adding"](length=20)
+    task = Adding(length=20)
     start = (20 - 1) // truncation * truncation  # steps before the last window, none of which get a gradient
     assert bool(out_of_reach(task, truncation)) == (start >= 10)

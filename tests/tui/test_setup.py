@@ -17,7 +17,6 @@ from textual.pilot import Pilot
 from textual.widgets import Input, OptionList, Static
 
 from seqlab.runs.launch import Worker
-from seqlab.runs.layout import list_runs
 from seqlab.runs.reader import RunReader
 from seqlab.spec import presets
 from seqlab.tui.app import LabApp
@@ -34,7 +33,7 @@ from seqlab.tui.widgets.too_small import TooSmall
 from seqlab.tui.widgets.topline import TopLine
 from tests.tui.waiting import typed, until
 
-ADDING = '''
+ADDING = """
 title = "two numbers"
 about = "watch the loss"
 [task]
@@ -51,8 +50,8 @@ eval_sequences = 8
 metric = "eval/loss"
 below = 1.0
 seeds = [2, 3]
-'''
-COPY = '''
+"""
+COPY = """
 title = "a few symbols"
 [task]
 name = "copy"
@@ -60,7 +59,7 @@ delay = 3
 symbols = 2
 [model]
 cell = "gru"
-'''
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -160,14 +159,14 @@ async def test_a_torn_preset_says_so_and_leaves_the_form_alone() -> None:
         assert "not a TOML file" in str(screen.query_one("#notice", Static).render())
 
 
-async def test_start_is_off_while_a_field_is_wrong() -> None:
-    async with setup() as (pilot, screen):
+async def test_start_is_off_while_a_field_is_wrong(tmp_path: Path) -> None:
+    async with setup(out=tmp_path / "runs") as (pilot, screen):
         await focus(pilot, screen, ("task", "length"))
         await typed(pilot, "1")
         assert screen.check_action("start", ()) is None
         await pilot.press("enter")
         assert pilot.app.screen is screen
-        assert list_runs() == []
+        assert not (tmp_path / "runs").exists()
         await typed(pilot, "2")
         assert screen.check_action("start", ()) is True
 
@@ -194,7 +193,7 @@ async def test_letters_are_keys_in_a_number_field() -> None:
 
 
 async def test_help_names_every_key_of_the_screen() -> None:
-    async with setup() as (pilot, screen):
+    async with setup() as (pilot, _):
         await pilot.press("question_mark")
         await pilot.pause()
         shown = str(pilot.app.screen.query_one("#help-keys", Static).render())
@@ -214,7 +213,7 @@ async def test_up_and_down_go_from_field_to_field() -> None:
 
 @pytest.mark.parametrize(("width", "height"), [(60, 15), (80, 24), (100, 20), (120, 36), (200, 60)])
 async def test_nothing_overlaps_or_runs_over_at_any_size(width: int, height: int) -> None:
-    async with setup(width, height) as (pilot, screen):
+    async with setup(width, height) as (_, screen):
         panels = ["#experiment", "#presets", "#summary", "#about", "TopLine", "Keys"]
         regions = [w.region for name in panels for w in screen.query(name) if w.display and w.region.area]
         assert len(regions) >= 4

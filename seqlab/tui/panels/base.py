@@ -1,4 +1,4 @@
-"""What all panels share: a border with a title on either side, a place to be chosen, and a one-line stand-in."""
+"""What all panels share: a border with two titles, the focus, and a line that stands in for them."""
 
 from __future__ import annotations
 
@@ -16,8 +16,7 @@ from textual.widget import Widget
 from seqlab.tui.panels.moment import Moment
 from seqlab.tui.widgets.canvas import shorten
 
-
-READING = "reading the run"
+READING = "nothing read of the run yet"
 """What a panel says before it was given anything."""
 _AROUND = 6
 """Cells of a border line that a title cannot have."""

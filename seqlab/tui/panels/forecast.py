@@ -1,4 +1,4 @@
-"""The probe sequence of a task that predicts at every step: truth against output, then the forecast that runs free."""
+"""The probe sequence of a task that predicts at every step: truth, output, and the free forecast."""
 
 from __future__ import annotations
 

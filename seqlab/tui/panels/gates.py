@@ -20,12 +20,12 @@ from seqlab.tui.widgets.raster import cell_of
 from seqlab.tui.widgets.spark import spark
 
 SECONDS = 1 / 3
-"""The least time between two drawings that nobody asked for: a full map is the largest thing the lab sends."""
+"""Between two drawings that nobody asked for: a full map is the largest thing that the lab sends."""
 _BAR, _LEAST_BAR = 24, 9
 
 
 def scale_of(state: State, values: ArrayLike) -> Scale:
-    """The scale that a state is shown on: [0, 1], [-1, 1], or around 0 as far as its values reach, rounded to 1, 2, 5."""
+    """The scale of a state: [0, 1], [-1, 1], or around 0 as far as values reach, rounded up to 1, 2, 5."""
     if state.kind == "gate":
         return Scale(0.0, 1.0)
     if state.kind == "signed":
@@ -93,8 +93,8 @@ class GatesPanel(Panel, can_focus=False):
 
     def depends_on(self, moment: Moment) -> object:
         """The frame and the choice; before the first frame what goes on."""
-        frame = moment.snapshot.frame
-        return id(frame), self.chosen, self.shown_layer, "" if frame is not None else moment.waiting_for("")
+        waiting = "" if moment.frame_step is not None else moment.waiting_for("")
+        return moment.frame_step, self.chosen, self.shown_layer, waiting
 
     def may_draw(self) -> bool:
         """At most three times a second, unless a key asked for it."""

@@ -1,7 +1,8 @@
 """Panel 2: how large the gradient is at each timestep, and where it ends.
 
-In front the gradient under the run's truncation, a line per layer. Behind it, faint and for the layer at hand alone: what full
-backpropagation would send, and the credit of the last loss by itself. What equals the line in front is left out.
+In front the gradient under the run's truncation, a line per layer. Behind it, faint and for the layer at
+hand alone: what full backpropagation would send, and the credit of the last loss by itself. What equals the
+line in front is left out.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ class Reach:
 
     @property
     def wall(self) -> int | None:
-        """The one wall at which it ends: none before it, some after it; None if it is not as simple as that."""
+        """The one wall at which it ends: none before, some after; None if it is not as simple as that."""
         if self.steps.all() or not self.steps.any():
             return None
         first = int(np.argmax(self.steps))
@@ -161,7 +162,7 @@ class GradientPanel(Panel):
         """The frame, and before the first one what goes on."""
         snapshot = moment.snapshot
         waiting = "" if snapshot.frame is not None and snapshot.probe is not None else moment.waiting_for("")
-        return id(snapshot.frame), snapshot.probe is None, self.shown_layer, waiting
+        return moment.frame_step, snapshot.probe is None, self.shown_layer, waiting
 
     def draw(self, moment: Moment) -> None:
         """Draw the curves."""

@@ -55,15 +55,17 @@ def rungs_of(snapshot: Snapshot) -> tuple[RungValue, ...]:
 
 
 def _log_limits(series: list[Series], rungs: tuple[RungValue, ...]) -> Limits | None:
-    """Limits at 1, 2 or 5 × 10^n around curves and rungs: whole decades would leave much of the plot empty."""
+    """Limits at 1, 2 or 5 × 10^n around curves and rungs: whole decades would leave half a plot empty."""
     found = [np.asarray(each.y, np.float64) for each in series]
     values = np.concatenate([*found, np.array([rung.value for rung in rungs])]) if found else np.empty(0)
     values = values[np.isfinite(values) & (values > 0)]
     if not values.size:
         return None
     low, high = float(values.min()), float(values.max())
-    steps = [f * 10.0**e for e in range(math.floor(math.log10(low)), math.floor(math.log10(high)) + 2) for f in (1, 2, 5)]
-    return max(s for s in steps if s <= low * (1 + 1e-9)), min(s for s in steps if s > high)
+    first, last = math.floor(math.log10(low)), math.floor(math.log10(high)) + 1
+    round_ones = [base * 10.0**power for power in range(first, last + 1) for base in (1, 2, 5)]
+    below = max((each for each in round_ones if each <= low * (1 + 1e-9)), default=low)
+    return below, min(each for each in round_ones if each > high)
 
 
 class LossPanel(Panel):

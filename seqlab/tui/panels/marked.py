@@ -1,4 +1,4 @@
-"""The probe sequence of a task that asks for one number at the end: values, which of them are marked, and the answer."""
+"""The probe sequence of a task that asks for one number at the end: values, marks, and the answer."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def sum_plot(found: Sum) -> PlotData:
 
 
 def _marks(found: Sum, places: list[int], room: int, palette: Palette) -> Content:
-    """`↑ 0.31 at 14` under each marked value; to the left of the arrow where it would not fit on the right."""
+    """`↑ 0.31 at 14` under each marked value; the words on the left where they do not fit on the right."""
     arrow = "^" if palette.charset == "ascii" else "↑"
     line = [" "] * room
     for place in places:

@@ -1,7 +1,8 @@
 """A moment of a run, as the lab shows it: the reader's snapshot, and what only the lab itself knows.
 
-The lab may hold the worker's process, and then sees its death at once, long before the folder gives it away; and it hears
-what a worker is doing that has not come to its run yet. Everything below is worked out from plain values.
+The lab may hold the worker's process, and then sees its death at once, long before the folder gives it
+away; and it hears what a worker is doing that has not come to its run yet. Everything here is worked out
+from plain values.
 """
 
 from __future__ import annotations
@@ -27,13 +28,15 @@ class Moment:
 
     Attributes:
         snapshot: the run as its folder has it.
-        state: the state to show: the snapshot's, or "lost" as soon as the lab's own worker is known to be dead.
-        doing: what the worker is doing, in words and with its time, until it trains: `compiling lstm 2.1 s`; else "".
+        state: the state to show: the snapshot's, or "lost" as soon as the lab's own worker is seen dead.
+        doing: what the worker does until it trains, with its time: `compiling lstm 2.1 s`; after that "".
+        exit_code: of the lab's own worker, once it has ended.
     """
 
     snapshot: Snapshot
     state: str
     doing: str = ""
+    exit_code: int | None = None
 
     @property
     def step(self) -> int:
@@ -41,6 +44,11 @@ class Moment:
         losses = self.snapshot.metrics.get("train/loss")
         newest = int(losses.steps[-1]) if losses is not None and len(losses) else 0
         return max(self.snapshot.status.step, newest)
+
+    @property
+    def frame_step(self) -> int | None:
+        """Of the newest frame. Frames of one step hold the same: another step means something to draw."""
+        return None if self.snapshot.frame is None else self.snapshot.frame.step
 
     @property
     def over(self) -> bool:
@@ -75,13 +83,13 @@ class Hearsay:
     """What the lab knows of a worker that it holds.
 
     Attributes:
-        alive: whether its process runs.
+        exit_code: None while its process runs, -n if signal n ended it.
         state: what it said it does, before it came to its run: "importing", "compiling", "ready", or "".
         cell: what it compiles.
         seconds: since when, as the lab saw it.
     """
 
-    alive: bool = True
+    exit_code: int | None = None
     state: str = ""
     cell: str = ""
     seconds: float = 0.0
@@ -96,9 +104,10 @@ def observe(snapshot: Snapshot, worker: Hearsay | None = None, now: float | None
         now: Unix time, seconds.
     """
     state = snapshot.state
-    if worker is not None and not worker.alive and state not in FINAL_STATES:
+    if worker is not None and worker.exit_code is not None and state not in FINAL_STATES:
         state = "lost"
-    return Moment(snapshot, state, _doing(snapshot, state, worker, time.time() if now is None else now))
+    doing = _doing(snapshot, state, worker, time.time() if now is None else now)
+    return Moment(snapshot, state, doing, None if worker is None else worker.exit_code)
 
 
 def changes(snapshot: Snapshot) -> list[Mapping[str, Any]]:

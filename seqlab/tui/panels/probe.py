@@ -1,7 +1,7 @@
 """Panel 4: the probe sequence, in the way that its task asks for.
 
-A task of classes shows symbols, one that asks for a single number after two channels shows the marked numbers, and one
-that asks at every step shows curves.
+A task of classes shows symbols, one that asks for a single number after two channels shows the marked
+numbers, and one that asks at every step shows curves.
 """
 
 from __future__ import annotations
@@ -53,13 +53,8 @@ class ProbePanel(Panel):
         """The frame, the forecast's score, and before the first frame what goes on."""
         snapshot = moment.snapshot
         known = snapshot.frame is not None and snapshot.probe is not None
-        scored = snapshot.metrics.get("eval/forecast")
-        return (
-            id(snapshot.frame),
-            known,
-            len(scored) if scored else 0,
-            "" if known else moment.waiting_for(""),
-        )
+        scored = len(snapshot.metrics.get("eval/forecast", ()))
+        return moment.frame_step, known, scored, "" if known else moment.waiting_for("")
 
     def draw(self, moment: Moment) -> None:
         """Draw the sequence."""
@@ -88,7 +83,7 @@ class ProbePanel(Panel):
             self.head("Probe sequence", self.plot.legend())
 
     def _lay_out(self, lines: list[Content], plot: PlotData | None) -> None:
-        """Set the words and the plot; their sizes change only when they have to, since that lays out everything anew."""
+        """Set words and plot. Their sizes change only when they have to: that lays out everything anew."""
         if self.words.display != bool(lines):
             self.words.display = bool(lines)
         if self.plot.display != (plot is not None):

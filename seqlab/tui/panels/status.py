@@ -37,13 +37,13 @@ def status_line(moment: Moment, width: int, asked: str = "", rate_asked: float |
     names = _names(moment.snapshot)
     for dropped in range(len(figures) + 1):
         kept = [words for rank, words in figures if rank >= dropped]
-        for name in names[: 2 if dropped < len(figures) - 2 else 3]:
-            right = _GAP.join([state, *kept])
+        # Only the least of the figures gives way to keep a name on the line.
+        for name, gap in product(names if dropped else names[:-1], (_GAP, _GAP[1:])):
+            right = gap.join([state, *kept])
             if len(name) + len(_GAP) + len(right) <= width:
-                gap = " " * (width - len(name) - len(right))
-                return Content.assemble(
-                    (name, "bold"), gap, (state, style), "".join(_GAP + each for each in kept)
-                )
+                between = " " * (width - len(name) - len(right))
+                figures_kept = "".join(gap + each for each in kept)
+                return Content.assemble((name, "bold"), between, (state, style), figures_kept)
     return Content.styled(shorten(state, width), style)
 
 
@@ -65,15 +65,22 @@ def state_words(moment: Moment) -> tuple[str, str]:
     if state == "failed":
         return f"✗ failed: {message or 'see worker.log'}", "$error"
     if state == "lost":
-        return lost_words(snapshot), "$error"
+        return lost_words(moment), "$error"
     return moment.doing or state, "$accent"
 
 
-def lost_words(snapshot: Snapshot) -> str:
-    """`? lost: no sign of the worker for 2 min (worker.log: killed)`."""
-    tail = [line.strip() for line in worker_log_tail(snapshot.folder, 5) if line.strip()]
+def lost_words(moment: Moment) -> str:
+    """`? lost: no sign of the worker for 2 min (worker.log: killed)`; how it ended, where the lab saw it."""
+    tail = [line.strip() for line in worker_log_tail(moment.snapshot.folder, 5) if line.strip()]
     log = f" (worker.log: {shorten(tail[-1], 60)})" if tail else ""
-    return f"? lost: no sign of the worker for {ago(snapshot.age)}{log}"
+    if moment.exit_code is None:
+        return f"? lost: no sign of the worker for {ago(moment.snapshot.age)}{log}"
+    how = (
+        f"was killed by signal {-moment.exit_code}"
+        if moment.exit_code < 0
+        else f"ended with exit code {moment.exit_code}"
+    )
+    return f"? lost: the worker {how}{log}"
 
 
 def ago(seconds: float) -> str:
@@ -96,7 +103,7 @@ def clock(seconds: float) -> str:
 
 
 def clipped_share(snapshot: Snapshot) -> float | None:
-    """The share of the last rows whose gradient was clipped; None without rows, or if nothing is ever clipped."""
+    """The share of the last rows whose gradient was clipped; None without rows, or without clipping."""
     rows = rows_last(snapshot, "train/clipped", CLIPPED_OVER)
     return float(rows.mean()) if rows.size and snapshot.spec.training.clip.kind != "none" else None
 
@@ -108,7 +115,8 @@ def _names(snapshot: Snapshot) -> tuple[str, str, str, str]:
     layers = f"{spec.model.layers} × " if spec.model.layers > 1 else ""
     short = f"{spec.task.name} · {spec.model.cell} {layers}{spec.model.hidden:,}"
     if 0 < truncation < length:
-        return f"{short} · truncation {truncation:,} of {length:,}", f"{short} · truncation {truncation:,}", short, ""
+        shorter = f"{short} · truncation {truncation:,}"
+        return f"{shorter} of {length:,}", shorter, short, ""
     return f"{short} · full BPTT over {length:,}", f"{short} · full BPTT", short, ""
 
 
@@ -172,7 +180,7 @@ def _claim_words(verdict: Verdict) -> tuple[str, str]:
 
 
 def _judged(snapshot: Snapshot) -> Sequence[Verdict]:
-    """The verdicts; none where there are no claims, or where somebody turned the learning rate: that is another run."""
+    """The verdicts; none without claims, or if the learning rate was turned: that makes it another run."""
     if changes(snapshot):
         return ()
     try:

@@ -1,7 +1,8 @@
 """The probe sequence of a task of symbols: what came in, what is asked, what the network says, row by row.
 
-A symbol is one character: `·` blank, 1-9 and letters for the symbols, `?` for the marker that asks. Long stretches of nothing
-are folded. Wrong answers are marked underneath, not by colour alone; how sure the network was is a row of its own.
+A symbol is one character: `·` blank, 1-9 and letters for the symbols, `?` for the marker that asks. Long
+stretches of nothing are folded. Wrong answers are marked underneath, not by colour alone; how sure the
+network was is a row of its own.
 """
 
 from __future__ import annotations
@@ -92,7 +93,7 @@ def glyph(symbol: int, classes: int, ascii_only: bool = False) -> str:
 
 
 def folded(found: Symbols, width: int) -> list[int | None]:
-    """The columns to show, None for a fold: long stretches in which nothing comes in and nothing is asked are left out."""
+    """The columns to show; None for a fold, where for long nothing comes in and nothing is asked."""
     columns: list[int | None] = list(range(len(found.steps)))
     if len(columns) <= width:
         return columns
@@ -173,13 +174,13 @@ def _block(
         Content.assemble((f"{'wrong':<{_LABEL}}", "$muted"), (spread, "bold $error")),
     ]
     if brief:
-        return lines[1:4] + [lines[4]] if not wrong.any() else lines[1:]
+        return lines[1:]
     return [*lines, _sureness(found, columns, pitch, palette)]
 
 
 def _numbers(found: Symbols, columns: list[int | None], pitch: int) -> str:
-    """Numbers of steps above the columns where something begins: the first, after a fold, and the first recall."""
-    line = [" "] * (len(columns) * pitch + 8)
+    """Numbers of steps above the columns where something begins: the first, recall, and after a fold."""
+    line = [" "] * (len(columns) * pitch)
     recalled = found.asked & (found.targets > 0)
     goals = [0, len(columns) - 1]
     goals += [
@@ -193,7 +194,8 @@ def _numbers(found: Symbols, columns: list[int | None], pitch: int) -> str:
         column = columns[place]
         if column is None:
             continue
-        text, at = f"{int(found.steps[column]):,}", place * pitch
+        text = f"{int(found.steps[column]):,}"
+        at = max(0, min(place * pitch, len(line) - len(text)))
         if all(each == " " for each in line[max(0, at - 1) : at + len(text) + 1]):
             line[at : at + len(text)] = text
     return "".join(line).rstrip()

@@ -1,7 +1,7 @@
-"""The lab's own voice: a sentence or two about what is happening, from the numbers on screen and nothing else.
+"""The lab's own voice: a sentence or two about what happens, from the numbers on screen and nothing else.
 
-It says which rung the eval loss stands on or below and since which step, and where the gradient ends and what that cuts
-off. It does not judge, hope or guess, and says nothing rather than something vague.
+It says which rung the eval loss stands on or below and since which step, and where the gradient ends and
+what that cuts off. It does not judge, hope or guess, and says nothing rather than something vague.
 """
 
 from __future__ import annotations
@@ -89,11 +89,12 @@ def _ends(reach: Reach, whose: str, first: float) -> str:
 def _cut(reach: Reach, whose: str, credit: NDArray[np.float32]) -> str:
     """Every step gets something, but from its own window alone."""
     wall = int(reach.walls[-1])
-    count = f"{reach.walls.size:,} wall" + ("s" if reach.walls.size > 1 else "")
+    walls = "1 wall cuts" if reach.walls.size == 1 else f"{reach.walls.size:,} walls cut"
     first = float(credit[0])
-    sent = f"would send {_short(first)} to step 1" if first else f"to step 1 would be {BELOW}"
-    sender = f" through {whose[:-3]}" if whose else ""
-    return f"{count} cut{'s' if reach.walls.size == 1 else ''} the gradient: the last loss reaches back to step {wall + 1:,}; full BPTT{sender} {sent}."
+    sent = f"would send {_short(first)} to step 1" if first else f"to step 1 is {BELOW}"
+    sender = f", in {whose[:-3]}," if whose else ""
+    back = f"the last loss reaches back to step {wall + 1:,}"
+    return f"{walls} the gradient: {back}; full BPTT{sender} {sent}."
 
 
 def _carried(reach: Reach, whose: str, credit: NDArray[np.float32], stride: int) -> str:
@@ -106,7 +107,8 @@ def _carried(reach: Reach, whose: str, credit: NDArray[np.float32], stride: int)
         return ""
     head = f"{_capital(whose)}credit of the last loss" if whose else "The last loss's credit"
     if seen[0] > 0:
-        return f"{head} falls from {_short(last)} at step {step:,} to {BELOW} before step {1 + stride * int(seen[0]):,}."
+        kept = 1 + stride * int(seen[0])
+        return f"{head} falls from {_short(last)} at step {step:,} to {BELOW} before step {kept:,}."
     first = float(credit[0])
     verb = "falls" if first < last else "grows"
     return f"{head} {verb} from {_short(last)} at step {step:,} to {_short(first)} at step 1."

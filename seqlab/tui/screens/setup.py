@@ -93,6 +93,7 @@ class SetupScreen(Screen[None], inherit_bindings=False):
         super().__init__()
         self._overrides = tuple(overrides)
         self._begun = False
+        self._startable = False
         self._standby: Standby | None = None
         self._form: Form | None = None
         self._presets: PresetList | None = None
@@ -253,7 +254,9 @@ class SetupScreen(Screen[None], inherit_bindings=False):
 
     def on_form_changed(self) -> None:
         """Show what the run would be; tell the worker once the typing stops."""
-        self.refresh_bindings()
+        if (self.spec is not None) != self._startable:
+            self._startable = not self._startable
+            self.refresh_bindings()
         self._look()
         if self._settling is not None:
             self.notice("")

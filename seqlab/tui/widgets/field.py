@@ -8,7 +8,6 @@ from typing import ClassVar
 from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.content import Content
 from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Input, Select, Static
@@ -110,43 +109,40 @@ class Field(Widget):
         super().__init__()
         self.entry = entry
         self._draft = draft
-        self._problem = ""
+        self._editor = self._make_editor()
+        self._hint = Static(classes="hint", markup=False)
+        self._hinted = ""
+        self._problem = Static(classes="problem", markup=False)
+        self._said = ""
         self.set_class(entry.kind == "text", "-text")
         self.set_class(entry.label[:1].islower(), "-inner")
 
     def compose(self) -> ComposeResult:
         """Label, editor, hint, problem."""
         yield Static(self.entry.label, classes="label", markup=False)
-        yield self._editor()
-        yield Static(self._hint(), classes="hint")
-        yield Static("", classes="problem", markup=False)
+        yield self._editor
+        yield self._hint
+        yield self._problem
 
     def show(self, entry: Entry, problem: str) -> None:
-        """Follow the draft: text, default, hint and problem."""
+        """Follow the draft: text, default, hint and problem. Only what changed is drawn again."""
         self.entry = entry
-        if not self.is_mounted:
-            return
-        editor = self.query_one(".stop")
-        text, default = self._draft.text(entry.path), self._draft.default(entry.path)
+        editor = self._editor
         if isinstance(editor, Input):
+            default = self._draft.default(entry.path)
             if editor.placeholder != default:
                 editor.placeholder = default
             if not self._draft.reads(entry, editor.value):
                 with self.prevent(Input.Changed):
-                    editor.value = text
-        elif isinstance(editor, Picker) and editor.value != (text or default):
+                    editor.value = self._draft.text(entry.path)
+        elif editor.is_mounted and editor.value != self._choice():
             with self.prevent(Select.Changed):
-                editor.value = text or default
-        self.query_one(".hint", Static).update(self._hint())
-        if problem != self._problem:
-            self._problem = problem
-            self.query_one(".problem", Static).update(problem)
+                editor.value = self._choice()
+        self._show_hint()
+        if problem != self._said:
+            self._said = problem
+            self._problem.update(problem)
             self.set_class(bool(problem), "-wrong")
-
-    @property
-    def help(self) -> str:
-        """One line about the field, for when it has the focus."""
-        return self.entry.help
 
     @on(Input.Changed)
     def _typed(self, event: Input.Changed) -> None:
@@ -157,30 +153,36 @@ class Field(Widget):
     @on(Select.Changed)
     def _picked(self, event: Select.Changed) -> None:
         event.stop()
-        path = self.entry.path
-        if event.value != (self._draft.text(path) or self._draft.default(path)):
-            self.post_message(self.Edited(path, str(event.value)))
+        if event.value != self._choice():
+            self.post_message(self.Edited(self.entry.path, str(event.value)))
 
-    def _editor(self) -> Widget:
+    def _make_editor(self) -> Input | Picker:
         entry = self.entry
-        text, default = self._draft.text(entry.path), self._draft.default(entry.path)
         if entry.options:
-            return Picker(entry.options, text or default)
+            return Picker(entry.options, self._choice())
+        text, default = self._draft.text(entry.path), self._draft.default(entry.path)
         if entry.kind == "text":
             return TextInput(text, default or entry.help)
         return NumberInput(text, default, also=", " if entry.kind == "pair" else "")
 
-    def _hint(self) -> Content:
-        entry = self.entry
-        if entry.kind == "choice" or not entry.hint:
-            return Content(entry.help)
-        return Content(f"{entry.hint} · {entry.help}") if self._roomy else Content(entry.hint)
+    def _choice(self) -> str:
+        """What a picker shows: what is set, or the default where that is none of the choices."""
+        keys = [key for key, _ in self.entry.options]
+        wanted = (self._draft.text(self.entry.path), self._draft.default(self.entry.path))
+        return next((key for key in wanted if key in keys), keys[0])
 
-    @property
-    def _roomy(self) -> bool:
+    def _show_hint(self) -> None:
+        """Unit and bounds, and the help where there is room for all; a choice has only help."""
         entry = self.entry
-        return self.size.width >= 2 * EDITOR_WIDTH + len(entry.hint) + len(entry.help) + 8
+        words = entry.hint or entry.help
+        both = f"{entry.hint} · {entry.help}"
+        if entry.kind == "choice":
+            words = entry.help
+        elif entry.hint and self.size.width >= 2 * EDITOR_WIDTH + 8 + len(both):
+            words = both
+        if words != self._hinted:
+            self._hinted = words
+            self._hint.update(words)
 
     def _on_resize(self, event: events.Resize) -> None:
-        if self.is_mounted:
-            self.query_one(".hint", Static).update(self._hint())
+        self._show_hint()

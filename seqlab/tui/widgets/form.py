@@ -12,8 +12,6 @@ from textual.widgets import Static
 
 from seqlab.spec.schema import Spec
 from seqlab.tasks import Task
-from seqlab.tasks.adding import Adding
-from seqlab.tasks.copy import Copy
 from seqlab.tui.draft import TRUNCATION, Checked, Draft, Preset
 from seqlab.tui.widgets.field import Field
 from seqlab.tui.widgets.group import GroupBox, Heading
@@ -117,13 +115,13 @@ class Form(VerticalScroll, can_focus=False, inherit_bindings=False):
 def out_of_reach(task: Task, truncation: int) -> str:
     """What the task puts beyond every reach of its answers' credit; empty if nothing always is."""
     size = truncation if 0 < truncation < task.timesteps else task.timesteps
-    if isinstance(task, Adding):
-        told, last, answer = "the first marker", task.length // 2, task.length
-    elif isinstance(task, Copy):
-        told, last, answer = "what is to be copied", task.symbols, task.symbols + task.delay + 1
-    else:
+    memory = task.memory()
+    if memory is None:
         return ""
-    start = (answer - 1) // size * size + 1
-    span = f"1–{last:,}" if last > 1 else "1"
-    where = "that" if isinstance(task, Adding) else f"step {start:,}, where the answer's credit ends"
-    return f"{told} ({span}) always lies before {where}" if last < start else ""
+    start = (memory.answered - 1) // size * size + 1
+    if memory.told >= start:
+        return ""
+    span = f"1–{memory.told:,}" if memory.told > 1 else "1"
+    one_loss = len(task.loss_steps()) == 1
+    where = "that" if one_loss else f"step {start:,}, where the answer's credit ends"
+    return f"{memory.what} ({span}) always lies before {where}"

@@ -1,0 +1,198 @@
+"""How fast the lab paints, starts and answers, and what it costs the training.
+
+    python -m benchmarks.lab [--rounds 5] [--json]
+
+Everything is measured on the real program in a pseudo-terminal of 120 × 40 with 256 colours, on a machine
+that does nothing else. The cost to the training is a ratio of rates, lab open over `seqlab run` alone, the
+two in turn.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from statistics import median, quantiles
+from typing import Any
+
+from benchmarks.terminal import Terminal
+from seqlab.runs.layout import list_runs
+from seqlab.runs.run import open_run
+
+SEQLAB = [sys.executable, "-m", "seqlab"]
+SPEC = """
+[task]
+name = "adding"
+length = 100
+[model]
+cell = "lstm"
+hidden = 32
+[training]
+steps = {steps}
+eval_every = 1000
+optimizer = {{ name = "adam", lr = 0.005 }}
+"""
+KEYS = 40
+
+
+def main() -> None:
+    """Measure everything and print a table, or JSON."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, prog="lab"
+    )
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        subprocess.run(
+            [*SEQLAB, "run", _spec(home, 50), "--out", str(home / "warm")], capture_output=True, check=True
+        )
+        rows = [
+            ("seqlab --version, seconds", 0.2, _spread(version() for _ in range(arguments.rounds))),
+            (
+                "start to first paint, seconds",
+                0.8,
+                _spread(first_paint(home) for _ in range(arguments.rounds)),
+            ),
+            (
+                "start key to first loss point, warm, seconds",
+                2.0,
+                _spread(first_loss(home)[0] for _ in range(arguments.rounds)),
+            ),
+        ]
+        cold, silence = first_loss(home, {"NUMBA_CACHE_DIR": str(home / "cold")})
+        rows.append(("start key to first loss point, cold, seconds", 15.0, [cold]))
+        rows.append(("longest silence while compiling, seconds", 1.0, [silence]))
+        latencies, shares = key_to_paint(home)
+        rows.append(
+            ("key to paint while training, 95th percentile, ms", 100.0, [quantiles(latencies, n=20)[-1]])
+        )
+        ratios = [rate_with_lab(home) / rate_alone(home) for _ in range(arguments.rounds)]
+        rows.append(("rate with the lab open, of that of seqlab run", 0.9, sorted(ratios)))
+    report = {name: {"wanted": wanted, "measured": values} for name, wanted, values in rows}
+    if arguments.json:
+        print(json.dumps({**report, **shares}))
+        return
+    print(f"{'':<52} {'wanted':>8} {'median':>8} {'least':>8} {'most':>8}")
+    for name, wanted, values in rows:
+        print(f"{name:<52} {wanted:8.2f} {median(values):8.2f} {min(values):8.2f} {max(values):8.2f}")
+    for name, value in shares.items():
+        print(f"{name:<52} {'':8} {value:8.1f}")
+
+
+def version() -> float:
+    """Seconds that `seqlab --version` takes."""
+    start = time.monotonic()
+    subprocess.run([*SEQLAB, "--version"], capture_output=True, check=True)
+    return time.monotonic() - start
+
+
+def first_paint(home: Path) -> float:
+    """Seconds from the start of the process to the first frame."""
+    with Terminal([*SEQLAB, "lab"], environment=_variables(home)) as terminal:
+        return terminal.wait_for(lambda: "seqlab" in terminal.screen())
+
+
+def first_loss(home: Path, variables: Mapping[str, str] | None = None) -> tuple[float, float]:
+    """Seconds from the start key to the first point of the loss, and the longest time without a sign of life.
+
+    With a warm cache the key comes once the worker is ready, as for a person who has chosen something; with
+    a cold one it comes at once, and everything is compiled on the way.
+    """
+    with Terminal([*SEQLAB, "lab"], environment={**_variables(home), **(variables or {})}) as terminal:
+        ready = "Experiment" if variables else "worker ready"
+        terminal.wait_for(lambda: ready in terminal.screen())
+        start = time.monotonic()
+        terminal.press("\r")
+        longest, last = 0.0, start
+        while not _has_point(terminal.screen()):
+            if terminal.read_once(0.02):
+                longest, last = max(longest, time.monotonic() - last), time.monotonic()
+            if time.monotonic() - start > 60:
+                raise TimeoutError(terminal.screen())
+        return time.monotonic() - start, longest
+
+
+def key_to_paint(home: Path) -> tuple[list[float], dict[str, float]]:
+    """Milliseconds from a key to its effect on the screen, and what the lab costs meanwhile."""
+    command = [*SEQLAB, "lab", _spec(home, 1_000_000)]
+    latencies = []
+    with Terminal(command, environment=_variables(home)) as terminal:
+        terminal.wait_for(lambda: _has_point(terminal.screen()), 60)
+        own, written, start = terminal.processor_seconds()[0], len(terminal.data), time.monotonic()
+        for number in range(KEYS):
+            terminal.read(0.2 + 0.013 * (number % 7))  # not in step with the ticker
+            terminal.press("y")
+            wanted = "log" if "linear" in terminal.screen().splitlines()[1] else "linear"
+            latencies.append(1000 * terminal.wait_for(wanted, 5))
+        span = time.monotonic() - start
+        shares = {
+            "the lab's own processor share while training, %": 100
+            * (terminal.processor_seconds()[0] - own)
+            / span,
+            "kB a second to the terminal": (len(terminal.data) - written) / 1000 / span,
+        }
+        _stop(terminal)
+    return latencies, shares
+
+
+def rate_alone(home: Path) -> float:
+    """Sequences a second of `seqlab run`."""
+    out = home / f"alone-{time.monotonic_ns()}"
+    command = [*SEQLAB, "run", _spec(home, 3_000), "--out", str(out)]
+    subprocess.run(command, check=True, capture_output=True, env={**os.environ, **_variables(home)})
+    return _rate(out)
+
+
+def rate_with_lab(home: Path) -> float:
+    """Sequences a second with the lab open on the run."""
+    out = home / f"lab-{time.monotonic_ns()}"
+    with Terminal(
+        [*SEQLAB, "lab", _spec(home, 3_000), "--out", str(out)], environment=_variables(home)
+    ) as terminal:
+        terminal.wait_for(lambda: "finished" in terminal.screen(), 120)
+    return _rate(out)
+
+
+def _rate(out: Path) -> float:
+    """Between the first tenth of the run and its end, by the worker's own clock."""
+    run = open_run(list_runs(out)[0])
+    wall, sequences = run.metrics["wall"], run.metrics["sequences"]
+    first = len(wall) // 10
+    return float((sequences.values[-1] - sequences.values[first]) / (wall.values[-1] - wall.values[first]))
+
+
+def _has_point(screen: str) -> bool:
+    """Whether anything is drawn in the left half of the top panels."""
+    rows = [line[1:58] for line in screen.splitlines()[2:16]]
+    return any("\u2801" <= glyph <= "\u28ff" for row in rows for glyph in row)
+
+
+def _stop(terminal: Terminal) -> None:
+    terminal.press("s")
+    terminal.wait_for(lambda: "stopped" in terminal.screen())
+
+
+def _spec(home: Path, steps: int) -> str:
+    path = home / f"adding-{steps}.toml"
+    path.write_text(SPEC.format(steps=steps))
+    return str(path)
+
+
+def _variables(home: Path) -> dict[str, str]:
+    return {"SEQLAB_HOME": str(home / "runs")}
+
+
+def _spread(values: Any) -> list[float]:
+    return sorted(values)
+
+
+if __name__ == "__main__":
+    main()

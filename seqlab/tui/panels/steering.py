@@ -1,0 +1,123 @@
+"""Steering a run: keys become command files, and what was asked for is known until the worker has done it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from seqlab.runs import control
+from seqlab.runs.layout import RunError
+from seqlab.tui.panels.moment import LEARNING_RATE, Moment
+
+Say = Callable[[str, str], None]
+"""Is given words for the person, and their severity ("information", "warning", "error")."""
+
+_RATES = (1.0, 1.25, 1.6, 2.0, 2.5, 3.2, 4.0, 5.0, 6.3, 8.0)
+"""Learning rates go by steps of about 1.25, as preferred numbers do (ISO 3, R10)."""
+_PAST = {"failed": "over: it failed", "diverged": "over: it diverged"}
+
+
+class Steering:
+    """Sends commands to a run, and says why one cannot be sent.
+
+    Args:
+        folder: the run.
+        say: shows words.
+
+    Attributes:
+        asked: what the worker was asked for and has not done yet, such as "pausing"; "" for nothing.
+        rate_asked: the learning rate it was asked for and has not taken yet, or None.
+    """
+
+    def __init__(self, folder: Path, say: Say) -> None:
+        self.asked = ""
+        self.rate_asked: float | None = None
+        self._folder = folder
+        self._say = say
+        self._asked_in = ""
+        self._seen: int | None = None
+
+    def pause(self, moment: Moment | None) -> bool:
+        """Pause, or go on if it is paused or about to be; True if something was sent."""
+        if (moment := self._steerable(moment, "pause")) is None:
+            return False
+        paused = self.asked == "pausing" if self.asked else moment.state == "paused"
+        return self._ask(moment, "continue" if paused else "pause", "going on" if paused else "pausing")
+
+    def step(self, moment: Moment | None) -> bool:
+        """Make a single step; a run under way is paused first."""
+        if (moment := self._steerable(moment, "make a step")) is None:
+            return False
+        if moment.state == "paused" or self.asked == "pausing":
+            return self._send("step")
+        return self._ask(moment, "pause", "pausing") and self._send("step")
+
+    def rate(self, moment: Moment | None, by: int) -> bool:
+        """Turn the learning rate up (1) or down (-1)."""
+        if (moment := self._steerable(moment, "change the learning rate")) is None:
+            return False
+        rate = next_rate(self.rate_asked or moment.learning_rate, by)
+        if not self._send("set", LEARNING_RATE, rate):
+            return False
+        self.rate_asked = rate
+        return True
+
+    def stop(self, moment: Moment | None) -> bool:
+        """Stop the run; one that is still being prepared stops as soon as it trains."""
+        if moment is None or moment.over:
+            self._steerable(moment, "stop")
+            return False
+        return self._ask(moment, "stop", "stopping")
+
+    def follow(self, moment: Moment) -> None:
+        """Forget what was asked for once it is done or can no longer be; say what was refused."""
+        if self.asked and (moment.state != self._asked_in or moment.over):
+            self.asked = ""
+        if self.rate_asked is not None and (moment.learning_rate == self.rate_asked or moment.over):
+            self.rate_asked = None
+        events = moment.snapshot.events
+        seen = len(events) if self._seen is None else self._seen
+        for event in events[seen:]:
+            if event["event"] == "refused":
+                self.asked, self.rate_asked = "", None
+                self._say(f"refused to {event.get('command', 'obey')}: {event.get('why', '')}", "warning")
+        self._seen = len(events)
+
+    def _steerable(self, moment: Moment | None, what: str) -> Moment | None:
+        """The moment if the run can be steered now; else says why not."""
+        if moment is None:
+            self._say(f"cannot {what}: there is no run to see yet", "warning")
+        elif moment.state == "lost":
+            self._say(f"cannot {what}: the run has no worker any more", "warning")
+        elif moment.over:
+            self._say(f"cannot {what}: the run is {_PAST.get(moment.state, moment.state)}", "warning")
+        elif moment.doing:
+            self._say(f"cannot {what} yet: {moment.doing}", "warning")
+        else:
+            return moment
+        return None
+
+    def _ask(self, moment: Moment, command: str, words: str) -> bool:
+        if not self._send(command):
+            return False
+        self.asked, self._asked_in = words, moment.state
+        return True
+
+    def _send(self, command: str, field: str | None = None, value: Any = None) -> bool:
+        try:
+            control.send(self._folder, command, field, value)
+        except RunError as error:
+            self._say(str(error), "error")
+            return False
+        return True
+
+
+def next_rate(rate: float, by: int) -> float:
+    """The next learning rate of the R10 series, down (-1) or up (1)."""
+    power = math.floor(math.log10(rate))
+    series = [float(f"{base * 10.0**e:.3g}") for e in (power - 1, power, power + 1) for base in _RATES]
+    if by > 0:
+        return min(each for each in series if each > rate * 1.01)
+    return max(each for each in series if each < rate * 0.99)

@@ -1,0 +1,343 @@
+"""The lab on real runs: what it shows at any size, what its keys do, and what it survives."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.geometry import Region
+from textual.pilot import Pilot
+from textual.widget import Widget
+
+from seqlab.runs import control
+from seqlab.runs.launch import Worker
+from seqlab.runs.layout import create_run
+from seqlab.runs.reader import RunReader
+from seqlab.tui.app import LabApp
+from seqlab.tui.panels.base import Panel
+from seqlab.tui.screens.lab import LabScreen
+from seqlab.tui.screens.setup import SetupScreen
+from tests.conftest import small
+from tests.tui.conftest import Begin, Finished
+from tests.tui.waiting import until
+
+FOUR, ONE = (120, 36), (80, 24)
+
+
+@asynccontextmanager
+async def lab(
+    folder: Path, worker: Worker | None = None, size: tuple[int, int] = FOUR
+) -> AsyncIterator[tuple[Pilot[None], LabScreen]]:
+    """The lab on a run, once it has seen it."""
+    app = LabApp()
+    async with app.run_test(size=size) as pilot:
+        app.open_run(folder, worker)
+        await until(pilot, lambda: isinstance(app.screen, LabScreen))
+        screen = app.screen
+        assert isinstance(screen, LabScreen)
+        await until(pilot, lambda: screen.moment is not None or screen.trouble.display)
+        await pilot.pause()
+        yield pilot, screen
+
+
+def text(widget: Widget) -> str:
+    """What stands on a widget, its border included."""
+    return "\n".join(strip.text for strip in widget.render_lines(Region(0, 0, *widget.outer_size)))
+
+
+def picture(screen: LabScreen) -> str:
+    """Everything on the screen."""
+    return "\n".join(strip.text for strip in screen._compositor.render_strips())
+
+
+def state(screen: LabScreen) -> str:
+    return screen.moment.state if screen.moment else ""
+
+
+def toasts(screen: LabScreen) -> str:
+    return "\n".join(each.message for each in screen.app._notifications)
+
+
+def shown(screen: LabScreen) -> list[Widget]:
+    """The parts of the screen that are in sight."""
+    parts = [
+        screen.status,
+        *screen.panels,
+        *screen.strips,
+        screen.trouble,
+        screen.voice,
+        *screen.query("Footer"),
+    ]
+    return [
+        part for part in parts if part.region and all(node.display for node in part.ancestors_with_self[:-1])
+    ]
+
+
+class TestLayout:
+    @pytest.mark.parametrize("name", ["adding", "copy", "sine", "exploding"])
+    @pytest.mark.parametrize("size", [(200, 60), (120, 36), (100, 30), (80, 24), (60, 15)])
+    async def test_everything_has_its_place_at_any_size(
+        self, finished: Finished, name: str, size: tuple[int, int]
+    ) -> None:
+        async with lab(finished(name), size=size) as (_, screen):
+            parts = shown(screen)
+            for one, other in combinations(parts, 2):
+                assert not one.region.overlaps(other.region), (one, other)
+            for part in parts:
+                assert part.region in screen.region
+                assert text(part).strip() or part is screen.voice
+            assert screen.max_scroll_x == 0
+            assert screen.query_one("Footer").max_scroll_x == 0
+            panels = [part for part in parts if isinstance(part, Panel)]
+            four = size[0] >= 100 and size[1] >= 30
+            assert len(panels) == (4 if four else 1)
+            strips = [part for part in parts if part in screen.strips]
+            assert len(strips) == (0 if four else 3)
+            assert all(part.size.height == 1 for part in strips)
+
+    async def test_below_60_by_15_a_line_says_so_and_it_comes_back(self, finished: Finished) -> None:
+        async with lab(finished("adding"), size=(59, 14)) as (pilot, screen):
+            assert "59×14 is too small: 60×15 at least" in picture(screen)
+            assert "Loss" not in picture(screen)
+            for size in ((60, 15), (200, 60), (80, 24), (120, 36)):
+                await pilot.resize_terminal(*size)
+                await until(pilot, lambda: "Loss" in picture(screen))
+                assert "too small" not in picture(screen)
+
+    async def test_digits_choose_the_large_panel(self, finished: Finished) -> None:
+        async with lab(finished("copy"), size=ONE) as (pilot, screen):
+            for digit, title in (("2", "Gradient"), ("3", "Input gate"), ("4", "Probe"), ("1", "Loss")):
+                await pilot.press(digit)
+                await until(pilot, lambda digit=digit: screen.panels[int(digit) - 1].has_focus_within)
+                await until(pilot, lambda title=title: title in picture(screen))
+                assert [panel.number for panel in screen.panels if panel in shown(screen)] == [int(digit)]
+                beside = picture(screen).splitlines()
+                assert all(
+                    any(f" {panel.number} {panel.label} " in line for line in beside)
+                    for panel in screen.panels
+                    if panel.number != int(digit)
+                )
+
+    async def test_m_gives_one_panel_all_the_room_and_takes_it_back(self, finished: Finished) -> None:
+        async with lab(finished("adding")) as (pilot, screen):
+            await pilot.press("2", "m")
+            await until(pilot, lambda: screen.gradient.size.width > 100)
+            assert [part for part in shown(screen) if isinstance(part, Panel)] == [screen.gradient]
+            await pilot.press("m")
+            await until(pilot, lambda: len([p for p in shown(screen) if isinstance(p, Panel)]) == 4)
+
+
+class TestPanels:
+    async def test_the_loss_is_named_and_its_axis_switched(self, finished: Finished) -> None:
+        async with lab(finished("adding")) as (pilot, screen):
+            assert "Loss (mse" in text(screen.loss)
+            assert "constant 1 0.1667" in text(screen.loss)
+            assert "log" in text(screen.loss).splitlines()[0]
+            await pilot.press("y")
+            await until(pilot, lambda: "linear" in text(screen.loss).splitlines()[0])
+            assert not screen.loss.plot.data.log
+
+    async def test_the_gradient_ends_at_its_wall(self, finished: Finished) -> None:
+        async with lab(finished("adding")) as (_, screen):
+            seen = text(screen.gradient)
+            assert "no gradient" in seen
+            assert "wall 15" in seen
+            assert "The gradient ends at the wall at 15: 15 of 20 steps get none" in text(screen.voice)
+
+    async def test_g_goes_through_the_gates_and_back(self, finished: Finished) -> None:
+        async with lab(finished("adding")) as (pilot, screen):
+            assert "Input gate i" in text(screen.gates)
+            assert (screen.gates.map.scale.low, screen.gates.map.scale.high) == (0, 1)
+            await pilot.press("g")
+            await until(pilot, lambda: "Forget gate f" in text(screen.gates))
+            await pilot.press("G", "G")
+            await until(pilot, lambda: "Output state h" in text(screen.gates))
+            assert (screen.gates.map.scale.low, screen.gates.map.scale.high) == (-1, 1)
+
+    async def test_l_goes_through_the_layers(self, finished: Finished) -> None:
+        async with lab(finished("sine")) as (pilot, screen):
+            frame = RunReader(finished("sine")).poll().frame
+            assert frame is not None
+            assert "layer 1 of 2" in text(screen.gates)
+            await pilot.press("l")
+            await until(pilot, lambda: "layer 2 of 2" in text(screen.gates))
+            assert (screen.gates.map.values == frame.tensors["layer1/state/r"].T).all()
+
+    async def test_the_cursor_says_unit_step_and_value(self, finished: Finished) -> None:
+        async with lab(finished("adding")) as (pilot, screen):
+            await pilot.press("3", "right", "right", "down")
+            await until(pilot, lambda: "unit 2, step 3: " in text(screen.gates))
+            value = screen.gates.map.values[1, 2]
+            assert f"unit 2, step 3: {value:.4g}"[:22] in text(screen.gates)
+
+    async def test_copy_shows_symbols_row_by_row(self, finished: Finished) -> None:
+        async with lab(finished("copy")) as (_, screen):
+            seen = text(screen.probe)
+            assert all(row in seen for row in ("in ", "target ", "network ", "wrong ", "p(right)"))
+            assert "of 3 recalled" in seen
+
+    async def test_sine_runs_free_behind_a_wall(self, finished: Finished) -> None:
+        async with lab(finished("sine")) as (_, screen):
+            seen = text(screen.probe)
+            assert "runs free" in seen
+            assert "free forecast, mse " in seen
+
+    async def test_a_diverged_run_says_so_and_shows_what_it_has(self, finished: Finished) -> None:
+        async with lab(finished("exploding")) as (_, screen):
+            assert "✗ diverged at step" in text(screen.status)
+            assert "×" in text(screen.loss)
+
+    async def test_no_panel_is_empty_while_the_worker_is_on_its_way(self, tmp_path: Path) -> None:
+        async with lab(create_run(small(), tmp_path)) as (pilot, screen):
+            assert "starting a worker" in text(screen.status)
+            await until(pilot, lambda: all("starting a worker" in text(panel) for panel in screen.panels))
+            await pilot.press("space")
+            await until(pilot, lambda: "cannot pause yet: starting a worker" in toasts(screen))
+
+    async def test_help_explains_this_screen(self, finished: Finished) -> None:
+        async with lab(finished("adding")) as (pilot, screen):
+            await pilot.press("question_mark")
+            await until(pilot, lambda: screen.app.screen is not screen)
+            await until(pilot, lambda: screen.app.screen.query("#help-keys"))
+            assert "one marker: 0.08333, measured" in (screen.HELP or "")
+
+
+class TestSteering:
+    async def test_space_pauses_and_goes_on_and_a_dot_makes_one_step(self, begin: Begin) -> None:
+        async with lab(*begin()) as (pilot, screen):
+            await until(pilot, lambda: state(screen) == "training")
+            await pilot.press("full_stop")
+            await until(pilot, lambda: state(screen) == "paused")
+            assert screen.moment is not None
+            before = screen.moment.step
+            await pilot.press("full_stop")
+            await until(pilot, lambda: screen.moment is not None and screen.moment.step == before + 1)
+            assert state(screen) == "paused"
+            assert f"‖ paused at {before + 1:,}" in text(screen.status)
+            await pilot.press("space")
+            await until(pilot, lambda: state(screen) == "training")
+            assert "● training" in text(screen.status)
+            await pilot.press("space")
+            await until(pilot, lambda: state(screen) == "paused")
+
+    async def test_frames_come_while_somebody_looks(self, begin: Begin) -> None:
+        folder, worker = begin()
+        async with lab(folder, worker) as (pilot, screen):
+            await until(pilot, lambda: (folder / "live.safetensors").exists())
+            await until(pilot, lambda: "p" in text(screen.probe) and "answer" in text(screen.probe))
+            assert list((folder / "control").glob("viewer-lab-*"))
+        assert not list((folder / "control").glob("viewer-*"))
+
+    async def test_brackets_turn_the_learning_rate(self, begin: Begin) -> None:
+        folder, worker = begin()
+        async with lab(folder, worker) as (pilot, screen):
+            await until(pilot, lambda: state(screen) == "training")
+            await pilot.press("right_square_bracket")
+            await until(pilot, lambda: "lr 0.00125" in text(screen.status) and "→" not in text(screen.status))
+            await pilot.press("left_square_bracket", "left_square_bracket")
+            await until(pilot, lambda: "lr 0.0008" in text(screen.status) and "→" not in text(screen.status))
+            assert screen.moment is not None
+            assert screen.moment.learning_rate == 0.0008
+        changed = [e for e in RunReader(folder).poll().events if e["event"] == "changed"]
+        assert [e["value"] for e in changed] == [0.00125, 0.001, 0.0008]
+
+    async def test_s_stops_with_a_checkpoint_and_then_keys_say_why_not(self, begin: Begin) -> None:
+        folder, worker = begin()
+        async with lab(folder, worker) as (pilot, screen):
+            await until(pilot, lambda: state(screen) == "training")
+            await pilot.press("s")
+            await until(pilot, lambda: state(screen) == "stopped")
+            assert "■ stopped at" in text(screen.status)
+            assert (folder / "checkpoints" / "latest.json").exists()
+            await pilot.press("space", "full_stop", "right_square_bracket", "s")
+            for what in ("pause", "make a step", "change the learning rate", "stop"):
+                words = f"cannot {what}: the run is stopped"
+                await until(pilot, lambda words=words: words in toasts(screen))
+
+    async def test_a_refused_command_is_shown(self, begin: Begin) -> None:
+        folder, worker = begin()
+        async with lab(folder, worker) as (pilot, screen):
+            await until(pilot, lambda: state(screen) == "training")
+            control.send(folder, "set", "training.seed", 3)
+            await until(pilot, lambda: "refused to set: training.seed cannot be set" in toasts(screen))
+
+    async def test_n_goes_back_to_setup_and_the_run_goes_on(self, begin: Begin) -> None:
+        folder, worker = begin()
+        async with lab(folder, worker) as (pilot, screen):
+            await until(pilot, lambda: state(screen) == "training")
+            await pilot.press("n")
+            app = pilot.app
+            await until(pilot, lambda: isinstance(app.screen, SetupScreen))
+            await until(pilot, lambda: any(folder.name in each.message for each in app._notifications))
+            await until(pilot, lambda: not list((folder / "control").glob("viewer-*")))
+        assert worker.alive
+
+    async def test_q_leaves_it_running(self, begin: Begin) -> None:
+        folder, worker = begin()
+        async with lab(folder, worker) as (pilot, screen):
+            await until(pilot, lambda: state(screen) == "training")
+            await pilot.press("q")
+        assert worker.alive
+        assert RunReader(folder).poll().state == "training"
+
+
+class TestFaults:
+    async def test_a_worker_that_dies_at_once_leaves_its_last_words_on_screen(self, tmp_path: Path) -> None:
+        worker = Worker(module="no_such_module_at_all")
+        try:
+            async with lab(create_run(small(), tmp_path), worker) as (pilot, screen):
+                await until(pilot, lambda: state(screen) == "lost")
+                assert "? lost: the worker ended with exit code 1" in text(screen.status)
+                assert "No module named" in text(screen.trouble)
+                await pilot.press("y")
+                await until(pilot, lambda: "linear" in text(screen.loss))
+        finally:
+            worker.close()
+
+    async def test_a_worker_that_is_killed_is_lost_at_once(self, begin: Begin) -> None:
+        folder, worker = begin()
+        async with lab(folder, worker) as (pilot, screen):
+            await until(pilot, lambda: state(screen) == "training")
+            worker._process.kill()
+            await until(pilot, lambda: state(screen) == "lost")
+            assert "killed by signal 9" in text(screen.status)
+            await pilot.press("space")
+            await until(pilot, lambda: "the run has no worker any more" in toasts(screen))
+
+    async def test_a_folder_that_goes_away_is_a_line_on_the_screen(
+        self, finished: Finished, tmp_path: Path
+    ) -> None:
+        folder = tmp_path / "run"
+        shutil.copytree(finished("adding"), folder)
+        async with lab(folder) as (pilot, screen):
+            shutil.rmtree(folder)
+            await until(pilot, lambda: "there is no such folder" in text(screen.trouble))
+            assert "? the run cannot be read" in text(screen.status)
+            assert "no gradient" in text(screen.gradient)
+
+    @pytest.mark.parametrize("broken", ["status.json", "spec.toml", "metrics.jsonl"])
+    async def test_what_cannot_be_read_is_said(self, finished: Finished, tmp_path: Path, broken: str) -> None:
+        folder = tmp_path / "run"
+        shutil.copytree(finished("adding"), folder)
+        (folder / broken).write_bytes(b"\x00 not what it was")
+        async with lab(folder) as (pilot, screen):
+            await until(pilot, lambda: broken in picture(screen))
+            assert screen.is_running
+
+    async def test_it_skips_a_tick_while_the_terminal_does_not_keep_up(
+        self, finished: Finished, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        polls: list[Any] = []
+        poll = RunReader.poll
+        monkeypatch.setattr(RunReader, "poll", lambda self: polls.append(1) or poll(self))
+        async with lab(finished("adding")) as (pilot, screen):
+            congested: list[bool] = []
+            monkeypatch.setattr(screen, "_congested", lambda: congested.append(True) or True)
+            seen = len(polls)
+            await until(pilot, lambda: len(congested) >= 2)
+            assert len(polls) <= seen + 1

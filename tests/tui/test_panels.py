@@ -1,0 +1,384 @@
+"""What panels draw, from real runs and plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from seqlab.cells.base import State
+from seqlab.runs.metrics import Series
+from seqlab.spec import Spec
+from seqlab.tui.palette import Palette
+from seqlab.tui.panels.forecast import forecast_plot
+from seqlab.tui.panels.gates import scale_of, time_axis
+from seqlab.tui.panels.gradient import gradient_plot, reach_of
+from seqlab.tui.panels.loss import loss_plot, sight_of
+from seqlab.tui.panels.marked import Sum, sum_lines, sum_of, sum_plot
+from seqlab.tui.panels.moment import Hearsay, Moment, observe
+from seqlab.tui.panels.probe import kind_of
+from seqlab.tui.panels.status import ago, clock, state_words, status_line
+from seqlab.tui.panels.steering import next_rate
+from seqlab.tui.panels.symbols import Symbols, folded, symbol_lines, symbols_of
+from seqlab.tui.panels.words import fitted, help_text
+from tests.conftest import small
+
+Moments = Callable[[str], Moment]
+PALETTE = Palette()
+FIXTURE = [HealthCheck.function_scoped_fixture]
+
+
+def with_frame(moment: Moment, **arrays: Any) -> Moment:
+    """The moment with other arrays of layer 0 in its frame."""
+    frame = moment.snapshot.frame
+    assert frame is not None
+    tensors = {**frame.tensors, **{f"layer0/{k}": np.asarray(v, np.float32) for k, v in arrays.items()}}
+    frame = replace(frame, tensors=MappingProxyType(tensors))
+    return replace(moment, snapshot=replace(moment.snapshot, frame=frame))
+
+
+def with_status(moment: Moment, **fields: Any) -> Moment:
+    """The moment of a run that stands elsewhere."""
+    status = replace(moment.snapshot.status, **fields)
+    snapshot = replace(moment.snapshot, status=status, state=status.state)
+    return replace(moment, snapshot=snapshot, state=status.state)
+
+
+class TestLoss:
+    def test_train_is_faint_eval_bold_and_the_rungs_lie_across_with_their_formula(
+        self, moment: Moments
+    ) -> None:
+        plot = loss_plot(moment("adding"), log=True)
+        assert [(each.label, each.role) for each in plot.series] == [("train", "faint"), ("eval", "bold")]
+        assert [(level.label, level.value) for level in plot.levels] == [
+            ("constant 1", 1 / 6),
+            ("one marker", 1 / 12),
+            ("exact", 0),
+        ]
+
+    def test_the_log_axis_holds_every_finite_value_above_0(self, moment: Moments) -> None:
+        plot = loss_plot(moment("exploding"), log=True)
+        assert plot.y_limits is not None
+        for series in plot.series:
+            y = np.asarray(series.y)
+            y = y[np.isfinite(y) & (y > 0)]
+            assert ((y >= plot.y_limits[0]) & (y <= plot.y_limits[1])).all()
+
+    @given(st.integers(0, 10**7), st.integers(1, 10**7))
+    def test_the_curve_fits_and_fills_half_of_the_axis_once_it_is_under_way(
+        self, step: int, steps: int
+    ) -> None:
+        step = min(step, steps)
+        sight = sight_of(step, steps)
+        assert step <= sight <= max(steps, 1)
+        assert step >= sight // 2 or sight <= 40
+
+    def test_before_the_first_row_it_says_what_goes_on(self, moment: Moments) -> None:
+        base = moment("adding")
+        snapshot = replace(base.snapshot, metrics=MappingProxyType({}))
+        waiting = Moment(snapshot, "compiling", "compiling lstm 2.1 s")
+        assert loss_plot(waiting, log=True).empty == "waiting for the first loss · compiling lstm 2.1 s"
+        assert loss_plot(Moment(snapshot, "failed"), log=True).empty.startswith("no loss: the run failed")
+
+
+class TestGradient:
+    def test_it_ends_at_the_wall_and_the_rest_is_hatched(self, moment: Moments) -> None:
+        plot = gradient_plot(moment("adding"), 0, PALETTE)
+        by_name = {series.label: series for series in plot.series}
+        assert np.asarray(by_name["gradient"].x).tolist() == [16, 17, 18, 19, 20]
+        assert np.asarray(by_name["full BPTT"].x).tolist() == list(range(1, 21))
+        assert [(span.x0, span.x1, span.label) for span in plot.spans if span.hatched] == [
+            (1, 15, "no gradient")
+        ]
+        assert [(wall.x, wall.label) for wall in plot.walls] == [(5.5, ""), (10.5, ""), (15.5, "wall 15")]
+
+    def test_a_zero_within_reach_is_below_float32_and_not_no_gradient(self, moment: Moments) -> None:
+        gradient = np.r_[np.zeros(17), np.ones(3)]
+        plot = gradient_plot(with_frame(moment("adding"), gradient=gradient), 0, PALETTE)
+        unhatched = [(span.x0, span.x1, span.label) for span in plot.spans if not span.hatched]
+        assert unhatched == [(16, 17, "below float32")]
+
+    def test_what_equals_the_line_in_front_is_left_out(self, moment: Moments) -> None:
+        # Adding has a single loss, so its credit is the full gradient.
+        assert "credit" not in {series.label for series in gradient_plot(moment("adding"), 0, PALETTE).series}
+        # The sine run is not truncated, so full BPTT is what it does.
+        labels = [series.label for series in gradient_plot(moment("sine"), 1, PALETTE).series]
+        assert labels == ["credit", "layer 1", "layer 2"]
+
+    def test_every_step_has_a_gradient_where_every_window_has_a_loss(self, moment: Moments) -> None:
+        reach = reach_of(moment("copy").snapshot)
+        assert reach is not None
+        assert (reach.without, reach.wall, reach.walls.tolist()) == (0, None, [4, 8])
+
+
+class TestGates:
+    @pytest.mark.parametrize(
+        ("kind", "values", "low", "high", "ramp"),
+        [
+            ("gate", [0.3], 0, 1, "sequential"),
+            ("signed", [0.3], -1, 1, "diverging"),
+            ("free", [0.3, -1.7], -2, 2, "diverging"),
+            ("free", [4.9], -5, 5, "diverging"),
+            ("free", [5.0], -5, 5, "diverging"),
+            ("free", [0.0], -1, 1, "diverging"),
+            ("free", [np.nan, np.inf], -1, 1, "diverging"),
+            ("free", [], -1, 1, "diverging"),
+        ],
+    )
+    def test_the_scale_follows_the_kind_of_state(
+        self, kind: Any, values: list[float], low: float, high: float, ramp: str
+    ) -> None:
+        scale = scale_of(State("s", "state", kind), np.array(values))
+        assert (scale.low, scale.high, scale.kind) == (low, high, ramp)
+
+    @given(st.integers(1, 100_000), st.integers(8, 200))
+    def test_the_time_axis_begins_at_1_and_fits(self, timesteps: int, width: int) -> None:
+        axis = time_axis(timesteps, width)
+        assert axis.startswith("1")
+        assert len(axis) <= width
+
+
+class TestProbe:
+    @pytest.mark.parametrize(("name", "kind"), [("adding", "marked"), ("copy", "symbols"), ("sine", "curve")])
+    def test_the_task_decides_how_it_is_shown(self, moment: Moments, name: str, kind: str) -> None:
+        assert kind_of(moment(name).snapshot.spec) == kind
+
+    def test_the_marks_of_adding_are_those_of_the_probe(self, moment: Moments) -> None:
+        run = moment("adding")
+        found = sum_of(run)
+        assert found is not None
+        assert run.snapshot.probe is not None
+        assert sum(found.values[list(found.marked)]) == pytest.approx(found.answer)
+        words = "\n".join(line.plain for line in sum_lines(found, 60, PALETTE))
+        for step in found.marked:
+            assert f"{found.values[step]:.2f} at {step + 1}" in words
+        assert f"answer   {found.answer:.2f}" in words
+        assert f"off by {abs(found.answer - found.output):.2f}" in words
+
+    @given(st.integers(2, 300), st.integers(20, 120), st.data())
+    def test_an_arrow_stands_under_the_value_that_it_marks(self, length: int, width: int, data: Any) -> None:
+        first, second = sorted(data.draw(st.sets(st.integers(0, length - 1), min_size=2, max_size=2)))
+        values = np.linspace(0, 1, length, dtype=np.float32)
+        found = Sum(values, (first, second), 1.0, 1.0, 1 + np.arange(length), values)
+        bars, marks, _ = (line.plain for line in sum_lines(found, width, PALETTE))
+        assert len(bars) == len(marks) == width
+        room = width - 9
+        for step in (first, second):
+            lo, hi = step * room // length, max(-(-(step + 1) * room // length), step * room // length + 1)
+            assert "↑" in marks[9 + lo : 9 + hi]
+
+    def test_the_answer_lies_across_what_the_network_says_on_the_way(self, moment: Moments) -> None:
+        found = sum_of(moment("adding"))
+        assert found is not None
+        plot = sum_plot(found)
+        assert [level.value for level in plot.levels] == [found.answer]
+        assert [wall.x for wall in plot.walls] == [step + 1 for step in found.marked]
+
+    def test_symbols_stand_in_columns_and_wrong_ones_are_marked_underneath(self) -> None:
+        found = Symbols(
+            steps=np.arange(1, 7),
+            inputs=np.array([1, 2, 3, 0, 0, 0]),
+            targets=np.array([0, 0, 0, 0, 1, 2]),
+            asked=np.ones(6, np.bool_),
+            answers=np.array([0, 0, 2, 0, 1, 1]),
+            probability=np.eye(3)[[0, 0, 2, 0, 1, 1]],
+        )
+        rows = [line.plain for line in symbol_lines(found, 21, 6, PALETTE)]
+        assert rows[1].split(maxsplit=1)[1] == "1 2 ? · · ·"
+        assert rows[2].split(maxsplit=1)[1] == "· · · · 1 2"
+        assert rows[3].split(maxsplit=1)[1] == "· · 2 · 1 1"
+        assert [i for i, each in enumerate(rows[4]) if each == "×"] == [9 + 2 * 2, 9 + 2 * 5]
+        assert rows[4].startswith("wrong ")
+        assert found.score == "1 of 2 recalled · 1 wrong blanks"
+
+    def test_long_stretches_of_nothing_are_folded(self) -> None:
+        length = 400
+        inputs, targets = np.zeros((2, length), np.int64)
+        inputs[:3], inputs[-4], targets[-3:] = 1, 3, 1
+        found = Symbols(
+            np.arange(1, length + 1), inputs, targets, np.ones(length, np.bool_), targets, np.eye(3)[targets]
+        )
+        columns = folded(found, 50)
+        assert len(columns) <= 50
+        shown = {column for column in columns if column is not None}
+        assert set(np.flatnonzero(inputs + targets).tolist()) <= shown
+
+    @settings(suppress_health_check=FIXTURE, max_examples=40)
+    @given(st.integers(20, 200), st.integers(1, 30))
+    def test_symbols_fit_any_panel(self, moment: Moments, width: int, height: int) -> None:
+        found = symbols_of(moment("copy"))
+        assert found is not None
+        lines = symbol_lines(found, width, height, PALETTE)
+        assert len(lines) <= height
+        assert all(line.cell_length <= width for line in lines)
+
+    def test_a_prediction_stands_at_the_step_that_it_is_for(self, moment: Moments) -> None:
+        run = moment("sine")
+        probe, frame = run.snapshot.probe, run.snapshot.frame
+        assert probe is not None
+        assert frame is not None
+        plot = forecast_plot(run)
+        truth, network = plot.series
+        x, y = np.asarray(truth.x), np.asarray(truth.y)
+        assert x.tolist() == list(range(2, 42))
+        # x_{t+1} is the next input.
+        np.testing.assert_array_equal(y[:29], probe["inputs"][1:, 0, 0])
+        np.testing.assert_array_equal(np.asarray(network.y)[30:], frame.tensors["forecast"][:, 0])
+        assert [wall.x for wall in plot.walls] == [31.5]
+
+
+class TestStatus:
+    @settings(suppress_health_check=FIXTURE, max_examples=80)
+    @given(st.integers(1, 220), st.sampled_from(["training", "paused", "stopped", "finished", "diverged"]))
+    def test_it_fits_any_width_and_keeps_the_state(self, moment: Moments, width: int, state: str) -> None:
+        run = with_status(moment("adding"), state=state, rate=24_600.0)
+        line = status_line(run, width, asked="pausing", rate_asked=0.02)
+        assert line.cell_length <= width
+        words = state_words(run)[0]
+        if width >= len(words) + 15:
+            assert words in line.plain
+
+    def test_under_way_it_says_everything(self, moment: Moments) -> None:
+        run = with_status(moment("adding"), state="training", step=60, steps=4060, rate=400.0)
+        assert status_line(run, 160).plain.split("   ")[-6:] == [
+            "● training",
+            "step 60 of 4,060",
+            "400 seq/s",
+            "0:40 left",
+            "lr 0.001",
+            f"clipped {run.snapshot.metrics['train/clipped'].values.mean():.0%}".replace("%", " %"),
+        ]
+
+    def test_what_was_asked_for_is_said_until_it_is_done(self, moment: Moments) -> None:
+        run = with_status(moment("adding"), state="training")
+        line = status_line(run, 160, asked="pausing", rate_asked=0.00125).plain
+        assert "● training · pausing …" in line
+        assert "lr 0.001 → 0.00125" in line
+
+    def test_a_claim_is_answered_when_the_run_is_over(self, moment: Moments) -> None:
+        base = moment("adding")
+        loss = base.snapshot.metrics["eval/loss"].last
+
+        def claiming(**claim: Any) -> Moment:
+            spec = base.snapshot.spec
+            data = spec.model_dump(mode="json", exclude_none=True) | {"expect": [claim]}
+            return replace(base, snapshot=replace(base.snapshot, spec=Spec.model_validate(data)))
+
+        held = state_words(claiming(metric="eval/loss", below=100.0))[0]
+        assert held == f"✓ finished: {loss:.4g}, below 100 as claimed"
+        missed = state_words(claiming(metric="eval/loss", below=1e-9))[0]
+        assert missed == f"✗ finished: {loss:.4g}, not below 1e-09 as claimed"
+        assert state_words(claiming(state="diverged"))[0] == "✗ finished, claimed to end diverged"
+        assert state_words(base)[0] == f"✓ finished: eval loss {loss:.4g}"
+
+    def test_a_run_whose_learning_rate_was_turned_is_not_the_one_that_was_claimed(
+        self, moment: Moments
+    ) -> None:
+        base = moment("adding")
+        data = base.snapshot.spec.model_dump(mode="json", exclude_none=True)
+        spec = Spec.model_validate(data | {"expect": [{"metric": "eval/loss", "below": 100.0}]})
+        change = {"event": "changed", "step": 3, "time": 0.0, "field": "training.optimizer.lr", "value": 0.5}
+        snapshot = replace(base.snapshot, spec=spec, events=(*base.snapshot.events, change))
+        turned = replace(base, snapshot=snapshot)
+        assert "claimed" not in state_words(turned)[0]
+        assert turned.learning_rate == 0.5
+
+    def test_a_diverged_run_says_where_and_what_is_left(self, moment: Moments) -> None:
+        words = state_words(moment("exploding"))[0]
+        assert words.startswith("✗ diverged at step ")
+        assert "checkpoint" in words
+
+    def test_a_worker_that_was_seen_to_die_is_lost_at_once(self, moment: Moments) -> None:
+        snapshot = with_status(moment("adding"), state="training").snapshot
+        assert state_words(observe(snapshot, Hearsay(exit_code=-9)))[0].startswith(
+            "? lost: the worker was killed by signal 9"
+        )
+        assert observe(snapshot, Hearsay()).state == "training"
+        assert observe(moment("adding").snapshot, Hearsay(exit_code=0)).state == "finished"
+
+    @pytest.mark.parametrize(
+        ("seconds", "words"), [(0, "0:00"), (4.4, "0:04"), (3725, "1:02:05"), (600_000, "7 days")]
+    )
+    def test_time_left_is_written_as_a_clock(self, seconds: float, words: str) -> None:
+        assert clock(seconds) == words
+
+    @pytest.mark.parametrize(
+        ("seconds", "words"), [(8, "8 s"), (125, "2 min"), (9000, "2 h"), (400_000, "5 days")]
+    )
+    def test_time_gone_by_is_written_roughly(self, seconds: float, words: str) -> None:
+        assert ago(seconds) == words
+
+
+class TestMoment:
+    @pytest.mark.parametrize(
+        ("events", "state", "words"),
+        [
+            ([("importing", 10.0)], "importing", "importing numba 0.4 s"),
+            ([("importing", 8.0), ("compiling", 9.0)], "compiling", "compiling lstm 1.4 s"),
+            ([("compiling", 9.0), ("compiled", 10.2)], "compiling", "measuring the rungs 0.2 s"),
+            ([], "training", ""),
+        ],
+    )
+    def test_it_says_what_the_worker_does_and_for_how_long(
+        self, moment: Moments, events: list[tuple[str, float]], state: str, words: str
+    ) -> None:
+        snapshot = with_status(moment("adding"), state=state).snapshot
+        told = tuple({"event": event, "time": at, "step": 0} for event, at in events)
+        assert observe(replace(snapshot, events=told), now=10.4).doing == words
+
+    def test_before_the_run_it_says_what_the_worker_was_heard_to_do(self, moment: Moments) -> None:
+        snapshot = with_status(moment("adding"), state="starting", heartbeat=10.0).snapshot
+        assert (
+            observe(snapshot, Hearsay(None, "importing", "", 0.4), now=11.0).doing == "importing numba 0.4 s"
+        )
+        assert (
+            observe(snapshot, Hearsay(None, "compiling", "gru", 2.1), now=11.0).doing == "compiling gru 2.1 s"
+        )
+        assert observe(snapshot, now=11.0).doing == "starting a worker 1.0 s"
+
+    def test_a_change_after_a_resume_acts_again_from_its_own_step(self, moment: Moments) -> None:
+        base = moment("adding")
+        change = {"event": "changed", "time": 0.0, "field": "training.optimizer.lr"}
+        events = ({**change, "step": 50, "value": 0.5}, {**change, "step": 20, "value": 0.2})
+        losses = base.snapshot.metrics["train/loss"]
+
+        def rate(step: int) -> float:
+            rows = MappingProxyType({"train/loss": Series(losses.steps[:step], losses.values[:step])})
+            status = replace(base.snapshot.status, step=step, state="training")
+            snapshot = replace(base.snapshot, events=events, metrics=rows, status=status)
+            return replace(base, snapshot=snapshot).learning_rate
+
+        assert [rate(10), rate(30), rate(55)] == [small().training.optimizer.lr, 0.2, 0.5]
+
+
+@given(st.floats(1e-8, 100.0), st.sampled_from([-1, 1]))
+def test_a_learning_rate_goes_by_about_a_quarter_to_a_round_one(rate: float, by: int) -> None:
+    after = next_rate(rate, by)
+    assert 1.005 < (after / rate) ** by < 1.6
+    assert next_rate(next_rate(after, by), -by) == pytest.approx(after)
+    assert float(f"{after:.3g}") == after
+
+
+@given(
+    st.lists(st.text("ab ", min_size=1, max_size=80).map(str.strip).filter(bool), max_size=3),
+    st.integers(1, 60),
+)
+def test_only_whole_sentences_are_said(sentences: list[str], width: int) -> None:
+    words = fitted(sentences, width, 2)
+    assert words in {" ".join(sentences[:count]) for count in range(len(sentences) + 1)}
+    assert bool(words) == bool(sentences)
+
+
+def test_help_gives_the_rungs_by_formula_and_as_measured(moment: Moments) -> None:
+    run = moment("adding")
+    words = help_text(run)
+    for rung in run.snapshot.rungs:
+        assert f"{rung.label}: " in words
+    assert "0.1667, measured " in words
+    assert "measured " not in help_text(None).replace("as measured", "")
