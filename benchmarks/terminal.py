@@ -57,7 +57,7 @@ class Terminal:
         self.pid, self._descriptor = pty.fork()
         if self.pid == 0:
             columns, rows = map(str, size)
-            variables = dict(os.environ, TERM=term, COLUMNS=columns, LINES=rows, **(environment or {}))
+            variables = {**os.environ, "TERM": term, "COLUMNS": columns, "LINES": rows, **(environment or {})}
             variables.pop("COLORTERM", None)
             os.execvpe(command[0], list(command), variables)
         self.resize(*size)

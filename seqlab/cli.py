@@ -252,7 +252,7 @@ def presets(name: str | None, as_json: bool) -> None:
     names = [name] if name is not None else list(known())
     for preset in names:
         spec = load_spec(preset)
-        claims = [_claim(claim) for claim in spec.expect]
+        claims = [claim.in_words() for claim in spec.expect]
         if as_json:
             about = {"about": spec.about} if name is not None else {}
             fields = {"task": spec.task.name, "cell": spec.model.cell, "steps": spec.training.steps}
@@ -386,7 +386,7 @@ def _report(last: Snapshot, as_json: bool, seed: int, verdict: list[Any] | None)
     click.echo(console.ended(last))
     for each in verdict or ():
         measured = each.measured if isinstance(each.measured, str) else console.number(each.measured)
-        click.echo(f"  {'✓' if each.held else '✗'} {console.claim_in_words(each)}: {measured}")
+        click.echo(f"  {'✓' if each.held else '✗'} {console.verdict_in_words(each)}: {measured}")
 
 
 def _run_line(row: dict[str, Any]) -> str:
@@ -397,12 +397,3 @@ def _run_line(row: dict[str, Any]) -> str:
     where = f"{row['step']:,} of {row['steps']:,}"
     ago = console.age(max(0.0, time.time() - row["heartbeat"]))
     return f"{row['name']:<42} {row['state']:<10} {where:>20}  {shown:<16} {ago} ago"
-
-
-def _claim(claim: Any) -> str:
-    if claim.metric is None:
-        return f"ends {claim.state} ({claim.seeds[0]} of {claim.seeds[1]} seeds)"
-    side, limit = ("below", claim.below) if claim.below is not None else ("above", claim.above)
-    words = f"{limit:g}" if isinstance(limit, int | float) else f"{limit.times:g} × the {limit.rung} rung"
-    at = "at the end" if claim.at == "end" else "at its best"
-    return f"{claim.metric} {side} {words} {at} ({claim.seeds[0]} of {claim.seeds[1]} seeds)"

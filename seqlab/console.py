@@ -137,12 +137,12 @@ def ended(snapshot: Snapshot) -> str:
     return ", ".join(words)
 
 
-def claim_in_words(verdict: Verdict) -> str:
-    """What a claim says, such as `eval/loss below 0.01 at the end`."""
+def verdict_in_words(verdict: Verdict) -> str:
+    """What a claim was held against, such as `eval/loss below 0.01 at the end`."""
     claim = verdict.claim
     if claim.metric is None:
         return verdict.limit
-    return f"{claim.metric} {verdict.limit} at the {'end' if claim.at == 'end' else 'best row'}"
+    return f"{claim.metric} {verdict.limit} at {'the end' if claim.at == 'end' else 'its best'}"
 
 
 def outcomes_in_words(outcomes: Sequence[Outcome]) -> list[str]:
@@ -156,7 +156,7 @@ def outcomes_in_words(outcomes: Sequence[Outcome]) -> list[str]:
         mark = "✓" if outcome.met else "✗"
         of = f"{outcome.holds} of {len(outcome.verdicts)}"
         lines.append(
-            f"{mark} {claim_in_words(outcome.verdicts[0])}: {of} (needs {outcome.needed}): {measured}"
+            f"{mark} {verdict_in_words(outcome.verdicts[0])}: {of} (needs {outcome.needed}): {measured}"
         )
     return lines
 
@@ -164,7 +164,7 @@ def outcomes_in_words(outcomes: Sequence[Outcome]) -> list[str]:
 def verdict_fields(verdict: Verdict) -> dict[str, Any]:
     """A verdict as JSON has it."""
     return {
-        "claim": claim_in_words(verdict),
+        "claim": verdict_in_words(verdict),
         "measured": verdict.measured,
         "limit": verdict.limit,
         "held": verdict.held,

@@ -157,6 +157,22 @@ class Claim(Section):
             raise ValueError(f"seeds: {list(self.seeds)} should be [k, n] with 1 <= k <= n <= 1000")
         return self
 
+    def in_words(self) -> str:
+        """Such as `eval/loss below 0.01, in 3 of 3 seeds`; it speaks of the end unless it says when."""
+        held, of = self.seeds
+        seeds = f", in {held} of {of} seeds" if of > 1 else ""
+        if self.metric is None:
+            return f"ends {self.state}{seeds}"
+        side, limit = ("below", self.below) if self.below is not None else ("above", self.above)
+        if isinstance(limit, RungLimit):
+            words = (
+                f"the {limit.rung} rung" if limit.times == 1 else f"{limit.times:g} × the {limit.rung} rung"
+            )
+        else:
+            words = f"{limit:g}"
+        at = "" if self.at == "end" else " at its best"
+        return f"{self.metric} {side} {words}{at}{seeds}"
+
 
 METRICS = (
     "train/loss",

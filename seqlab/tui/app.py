@@ -50,9 +50,12 @@ def run_lab(
     app = LabApp(source, overrides, out, partial(_start_worker, threads), watch)
     app.run()
     app.let_go()
-    for line in app.farewell():
-        print(line)
-    return app.return_code or 0
+    try:
+        for line in app.farewell():
+            print(line, flush=True)
+    except OSError:  # the terminal is gone; what waits to be written must not trip the end either
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    return app.left_on or app.return_code or 0
 
 
 class LabApp(App[None]):
@@ -64,6 +67,9 @@ class LabApp(App[None]):
         out: where new runs go.
         worker_factory: starts a worker; None for no worker.
         watch: a run folder to open the lab on.
+
+    Attributes:
+        left_on: 128 + n once signal n has ended the lab, even if the terminal is gone and leaving it fails.
     """
 
     TITLE = "seqlab"
@@ -97,6 +103,7 @@ class LabApp(App[None]):
         self._source, self._overrides, self._out, self._watch = source, overrides, out, watch
         self._folders: list[Path] = [watch] if watch is not None else []
         self._started: list[Worker] = []
+        self.left_on = 0
         self.register_theme(themes.DARK)
         self.register_theme(themes.LIGHT)
         self.theme = "ansi-dark" if colourless else themes.DARK.name
@@ -201,7 +208,8 @@ class LabApp(App[None]):
         self.deliver_screenshot()
 
     def _leave_on(self, number: signal.Signals) -> None:
-        self.exit(return_code=128 + number)
+        self.left_on = 128 + number
+        self.exit(return_code=self.left_on)
 
 
 def _start_worker(threads: int | None) -> Worker:

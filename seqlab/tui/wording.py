@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from seqlab.tui.widgets.axes import number
-
 if TYPE_CHECKING:
-    from seqlab.spec.schema import Claim
+    pass
 
 _BYTES = ((1 << 30, "GB"), (1 << 20, "MB"), (1 << 10, "kB"))
 
@@ -50,20 +48,3 @@ def duration(seconds: float) -> str:
         return f"{seconds / 60:,.0f} min"
     hours = seconds / 3600
     return f"{hours:,.1f} h" if hours < 48 else f"{hours / 24:,.1f} days"
-
-
-def claim_words(claim: Claim) -> str:
-    """A claim in words: `eval/loss below 0.01, in 3 of 3 seeds`. It speaks of the end unless it says when."""
-    held, of = claim.seeds
-    seeds = f", in {held} of {of} seeds" if of > 1 else ""
-    if claim.metric is None:
-        return f"ends {claim.state}{seeds}"
-    side = "below" if claim.below is not None else "above"
-    limit = claim.below if claim.below is not None else claim.above
-    if limit is not None and not isinstance(limit, int | float):
-        times = "" if limit.times == 1 else f"{limit.times:g} × "
-        limit_words = f"{times}the {limit.rung} rung"
-    else:
-        limit_words = number(float(limit or 0.0))
-    at = "" if claim.at == "end" else " at its best"
-    return f"{claim.metric} {side} {limit_words}{at}{seeds}"

@@ -41,7 +41,8 @@ def test_the_parameters_of_a_network_are_counted():
 def test_every_error_is_told_at_once_with_file_line_choices_and_a_suggestion(tmp_path: Path):
     file = tmp_path / "bad.toml"
     file.write_text(
-        '[task]\nname = "adding"\nlength = 1\n[model]\ncell = "lsmt"\n[training]\nsteps = "many"\nepcohs = 3\n'
+        '[task]\nname = "adding"\nlength = 1\n[model]\ncell = "lsmt"\n[training]\n'
+        'steps = "many"\nepcohs = 3\n'
         "optimizer = { lr = -1.0 }\n"
     )
     assert problems(file) == [

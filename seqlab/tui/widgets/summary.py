@@ -13,7 +13,7 @@ from seqlab.spec.plan import step_bytes
 from seqlab.spec.schema import Claim, Spec
 from seqlab.tui.standby import News
 from seqlab.tui.widgets.axes import number
-from seqlab.tui.wording import claim_words, duration, size
+from seqlab.tui.wording import duration, size
 
 _LABEL = 8
 """Cells of a line's label."""
@@ -98,7 +98,7 @@ def full_lines(facts: Facts) -> list[Line]:
     if facts.preset and facts.changed:
         lines.append(("Claims", f"none: {facts.preset} was changed"))
     elif facts.preset:
-        words = [claim_words(claim) for claim in facts.claims] or ["none"]
+        words = [claim.in_words() for claim in facts.claims] or ["none"]
         lines += [("Claims" if index == 0 else "", claim) for index, claim in enumerate(words)]
     return lines
 

@@ -1,0 +1,141 @@
+"""The lab in a real terminal: what keys, signals, sizes and hang-ups do to it, and do not do to a run."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from benchmarks.terminal import Terminal
+from seqlab.runs import control
+from seqlab.runs.layout import list_runs
+from seqlab.runs.run import Run, open_run
+from seqlab.spec import to_toml
+from tests.conftest import small
+from tests.runs.conftest import until
+
+SEQLAB = [sys.executable, "-m", "seqlab"]
+RESTORED = b"\x1b[?1049l"
+
+Open = Callable[..., Terminal]
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> Iterator[Open]:
+    """Open the lab on a terminal; runs go to tmp_path/runs, and no worker outlives the test."""
+    terminals: list[Terminal] = []
+
+    def begin(*arguments: str, size: tuple[int, int] = (120, 36), **variables: str) -> Terminal:
+        command = [*SEQLAB, *arguments, "--out", str(tmp_path / "runs")]
+        terminals.append(Terminal(command, size, environment=variables))
+        return terminals[-1]
+
+    yield begin
+    for terminal in terminals:
+        terminal.__exit__(None, None, None)
+    for folder in list_runs(tmp_path / "runs"):
+        run = open_run(folder)
+        if run.state not in ("finished", "stopped", "diverged", "failed", "lost"):
+            control.send(folder, "stop")
+            until(
+                lambda run=run: run.state not in ("training", "paused", "importing", "compiling", "starting")
+            )
+
+
+@pytest.fixture
+def spec(tmp_path: Path) -> str:
+    path = tmp_path / "spec.toml"
+    path.write_text(
+        to_toml(small(steps=10_000_000, log_every=5, frame_every=1_000_000, eval_every=1_000_000))
+    )
+    return str(path)
+
+
+def training(terminal: Terminal, tmp_path: Path) -> Run:
+    """Wait until the lab shows that the run trains."""
+    terminal.wait_for(lambda: "training" in terminal.screen(), 120)
+    return open_run(list_runs(tmp_path / "runs")[0])
+
+
+def test_it_opens_and_leaves_the_terminal_as_it_was(opened: Open):
+    terminal = opened("lab")
+    terminal.wait_for(lambda: "Experiment" in terminal.screen(), 60)
+    terminal.press("q")
+    assert terminal.wait(30) == 0
+    assert RESTORED in terminal.data
+    assert "Traceback" not in terminal.screen()
+
+
+def test_leaving_a_run_says_that_it_goes_on_and_how_to_come_back(opened: Open, spec: str, tmp_path: Path):
+    terminal = opened("lab", spec)
+    run = training(terminal, tmp_path)
+    terminal.press("q")
+    assert terminal.wait(30) == 0
+    said = terminal.data.rpartition(RESTORED)[2].decode()
+    assert "training goes on" in said
+    assert "seqlab watch" in said
+    rows = run.rows
+    until(lambda: run.rows > rows)
+    again = opened("watch", run.name)
+    again.wait_for(lambda: "training" in again.screen(), 60)
+    again.press("s")
+    again.wait_for(lambda: "stopped" in again.screen(), 60)
+    assert run.state == "stopped"
+
+
+def test_a_termination_gives_the_terminal_back_and_leaves_the_run(opened: Open, spec: str, tmp_path: Path):
+    terminal = opened("lab", spec)
+    run = training(terminal, tmp_path)
+    os.kill(terminal.pid, signal.SIGTERM)
+    assert terminal.wait(30) == 143
+    assert RESTORED in terminal.data
+    rows = run.rows
+    until(lambda: run.rows > rows)
+
+
+def test_a_dropped_connection_ends_the_lab_and_not_the_run(opened: Open, spec: str, tmp_path: Path):
+    terminal = opened("lab", spec)
+    run = training(terminal, tmp_path)
+    terminal.hang_up()
+    assert terminal.wait(30) == 129
+    rows = run.rows
+    until(lambda: run.rows > rows)
+
+
+def test_it_fits_every_size_while_a_run_trains(opened: Open, spec: str, tmp_path: Path):
+    terminal = opened("lab", spec)
+    training(terminal, tmp_path)
+    for columns, rows, seen in (
+        (80, 24, "training"),
+        (59, 14, "60"),
+        (200, 60, "training"),
+        (60, 15, "training"),
+    ):
+        terminal.resize(columns, rows)
+        terminal.wait_for(lambda seen=seen: seen in terminal.screen(), 30)
+        assert all(len(line) <= columns for line in terminal.screen().splitlines())
+    assert terminal.running
+
+
+def test_a_worker_that_dies_is_said_to_be_lost_and_the_lab_goes_on(opened: Open, spec: str, tmp_path: Path):
+    terminal = opened("lab", spec)
+    run = training(terminal, tmp_path)
+    os.kill(run.status.pid or 0, signal.SIGKILL)
+    terminal.wait_for(lambda: "lost" in terminal.screen(), 30)
+    terminal.press("n")
+    terminal.wait_for(lambda: "Experiment" in terminal.screen(), 30)
+    assert terminal.running
+
+
+@pytest.mark.parametrize(
+    "variables", [{"NO_COLOR": "1"}, {"TERM": "xterm"}, {"LANG": "C", "LC_ALL": "C"}], ids=str
+)
+def test_it_works_without_colours_and_without_utf8(opened: Open, variables: dict[str, str]):
+    terminal = opened("lab", **variables)
+    terminal.wait_for(lambda: "Experiment" in terminal.screen(), 60)
+    terminal.press("q")
+    assert terminal.wait(30) == 0
