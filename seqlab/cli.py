@@ -317,7 +317,6 @@ def _leave(folder: Path, worker: Worker, as_json: bool) -> NoReturn:
 
 def _follow(folder: Path, worker: Worker, as_json: bool, seed: int) -> Snapshot:
     """Follow a run to its end, obeying signals: the first asks it to stop, a second leaves it running."""
-    from seqlab.runs import control
     from seqlab.runs.follow import follow
     from seqlab.runs.layout import METRICS
     from seqlab.runs.tail import Tail
@@ -341,7 +340,7 @@ def _follow(folder: Path, worker: Worker, as_json: bool, seed: int) -> Snapshot:
                     _left_running(folder, number)
                 asked = number
                 console.say(f"stopping {folder.name} at its next step; once more leaves it running")
-                control.send(folder, "stop")
+                worker.stop()
     worker.close()
     assert last is not None
     if asked:

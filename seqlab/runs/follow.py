@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seqlab.runs import control, layout
+from seqlab.runs import layout
 from seqlab.runs.launch import Worker, worker_log_tail
 from seqlab.runs.layout import RunError
 from seqlab.runs.reader import RunReader, Snapshot
@@ -93,7 +93,7 @@ def train(spec: Spec, out: Path | None = None, threads: int | None = None) -> Ru
         for _ in follow(folder, worker):
             pass
     except KeyboardInterrupt:
-        control.send(folder, "stop")
+        worker.stop()
         worker.reap()
         raise
     finally:

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import seqlab
-from seqlab.runs import layout
+from seqlab.runs import control, layout
 from seqlab.runs.layout import RunError
 
 MODULE = "seqlab.worker"
@@ -122,6 +122,14 @@ class Worker:
             message["steps"] = steps
         self._send(message)
         self.folder = folder
+
+    def stop(self) -> None:
+        """Ask the worker to stop its run with a checkpoint, if need be without the disk."""
+        assert self.folder is not None
+        try:
+            control.send(self.folder, "stop")
+        except RunError:  # the disk is full
+            self._process.terminate()
 
     def reap(self, timeout: float | None = None) -> int | None:
         """Wait for the process to end, `timeout` seconds at most; its exit code, or None if it still runs."""

@@ -1,4 +1,4 @@
-"""Real runs for the lab to look at: some that are over, made once, and one that trains until it is stopped."""
+"""Real runs for the lab: some that are over, made once, and one that trains until it is stopped."""
 
 from __future__ import annotations
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from textual.geometry import Region
 from textual.pilot import Pilot
 from textual.widget import Widget
 
@@ -46,8 +45,10 @@ async def lab(
 
 
 def text(widget: Widget) -> str:
-    """What stands on a widget, its border included."""
-    return "\n".join(strip.text for strip in widget.render_lines(Region(0, 0, *widget.outer_size)))
+    """What stands on the screen where a widget is, its border included."""
+    region = widget.region
+    rows = widget.screen._compositor.render_strips()[region.y : region.bottom]
+    return "\n".join(strip.crop(region.x, region.right).text for strip in rows)
 
 
 def picture(screen: LabScreen) -> str:
@@ -324,7 +325,7 @@ class TestFaults:
     async def test_what_cannot_be_read_is_said(self, finished: Finished, tmp_path: Path, broken: str) -> None:
         folder = tmp_path / "run"
         shutil.copytree(finished("adding"), folder)
-        (folder / broken).write_bytes(b"\x00 not what it was")
+        (folder / broken).write_bytes(b"\x00 not what it was\n")
         async with lab(folder) as (pilot, screen):
             await until(pilot, lambda: broken in picture(screen))
             assert screen.is_running
