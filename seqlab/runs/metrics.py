@@ -76,10 +76,12 @@ class MetricsFile:
         lines = self._tail.poll()
         if self._tail.restarts != restarts:
             self._clear()
-        elif not lines:
+        elif not lines and (self._has_header or not self._first):
             return False
-        if lines and not self._has_header:
-            self._check_header(lines.pop(0))
+        if lines and not self._first:
+            self._first = lines.pop(0)
+        if self._first and not self._has_header:
+            self._check_header(self._first)
         self._read(lines)
         self._series = None
         return True
@@ -109,6 +111,7 @@ class MetricsFile:
         self._columns: dict[str, _Column] = {}
         self._rows = _Column()
         self._skipped = 0
+        self._first = b""
         self._has_header = False
         self._series = None
 

@@ -170,6 +170,8 @@ class Job:
         return "finished", "", {}
 
     def _obey(self, trainer: Trainer, recorder: Recorder) -> None:
+        if not self._folder.exists():
+            raise RunError(f"{self._folder}: is gone, so there is nowhere to write")
         for command in self._inbox.poll():
             refused = command.refused or self._obey_one(trainer, recorder, command)
             if refused:
@@ -195,6 +197,7 @@ class Job:
             if not self._paused:
                 return "only a paused run can make a single step"
             self._single = True
+            recorder.restart_rate()
             self._writer.set_status(state="training")
         elif command.command == "set":
             return self._set(trainer, command)

@@ -83,8 +83,11 @@ class TestLoss:
         base = moment("adding")
         snapshot = replace(base.snapshot, metrics=MappingProxyType({}))
         waiting = Moment(snapshot, "compiling", "compiling lstm 2.1 s")
-        assert loss_plot(waiting, log=True).empty == "waiting for the first loss · compiling lstm 2.1 s"
-        assert loss_plot(Moment(snapshot, "failed"), log=True).empty.startswith("no loss: the run failed")
+        assert loss_plot(waiting, log=True).empty == "compiling lstm 2.1 s · then the first loss"
+        assert (
+            loss_plot(Moment(snapshot, "failed"), log=True).empty
+            == "the run failed before there was anything to show"
+        )
 
 
 class TestGradient:

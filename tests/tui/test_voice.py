@@ -109,9 +109,9 @@ def test_where_every_window_has_a_loss_walls_cut_what_the_last_one_sends(moment:
     credit = np.full(10, 0.1)
     credit[0] = 2.5e-5
     words = said(with_gradients(moment("copy"), credit=credit))
-    assert words == (
-        "2 walls cut the gradient: the last loss reaches back to step 9; full BPTT would send 2.5e-5 to step 1."
-    )
+    cut, full = words.split("; ")
+    assert cut == "2 walls cut the gradient: the last loss reaches back to step 9"
+    assert full == "full BPTT would send 2.5e-5 to step 1."
 
 
 @pytest.mark.parametrize(

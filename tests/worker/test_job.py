@@ -301,3 +301,10 @@ def test_a_number_of_threads_that_is_none_is_refused(start, monkeypatch):
     _, worker = start(small(**SHORT))
     assert worker.reap(60) == 2
     assert "SEQLAB_THREADS is 'many'" in worker.stderr_tail()
+
+
+def test_a_worker_whose_folder_is_gone_ends(start):
+    run, worker = start(small(**LONG))
+    until(lambda: training(run))
+    run.path.rename(run.path.with_name("elsewhere"))
+    assert worker.reap(60) == 1

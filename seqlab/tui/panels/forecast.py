@@ -20,7 +20,7 @@ def forecast_plot(moment: Moment) -> PlotData:
     """
     probe, outputs, frame = moment.snapshot.probe, moment.tensor("outputs"), moment.snapshot.frame
     if probe is None or outputs is None or frame is None:
-        return PlotData(empty=moment.waiting_for("look at the probe sequence"))
+        return PlotData(empty=moment.waiting_for("the probe sequence"))
     targets = probe["targets"][:, 0, 0]
     length = len(targets)
     future = probe["future"][:, 0, 0] if "future" in probe else np.empty(0, np.float32)

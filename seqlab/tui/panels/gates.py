@@ -110,9 +110,7 @@ class GatesPanel(Panel, can_focus=False):
         state = states[self.chosen % len(states)]
         values = moment.tensor(f"layer{self.shown_layer}/state/{state.name}")
         scale = scale_of(state, np.empty(0) if values is None else values)
-        self.map.show(
-            None if values is None else values.T, scale, empty=moment.waiting_for("look at the gates")
-        )
+        self.map.show(None if values is None else values.T, scale, empty=moment.waiting_for("the gates"))
         self._write_foot()
         layers = moment.snapshot.spec.model.layers
         name = state.label if state.label == state.name else f"{state.label} {state.name}"
@@ -170,7 +168,7 @@ class GatesPanel(Panel, can_focus=False):
                 means.append(f"{state.name} {number(float(f'{float(values.mean()):.2g}'))}")
                 chosen = values.mean(axis=1) if index == self.chosen else chosen
         if not means or chosen is None:
-            return Content(moment.waiting_for("look at the gates"))
+            return Content(moment.waiting_for("the gates"))
         words = f"  means {'  '.join(means)}"
         palette = self.map.palette
         curve = spark(chosen, max(0, width - len(words)), charset=palette.charset)

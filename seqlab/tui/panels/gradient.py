@@ -76,7 +76,7 @@ def gradient_plot(moment: Moment, layer: int, palette: Palette) -> PlotData:
     reach = reach_of(moment.snapshot)
     frame = moment.snapshot.frame
     if reach is None or frame is None or moment.tensor("layer0/gradient") is None:
-        return PlotData(empty=moment.waiting_for("look at the gradient"))
+        return PlotData(empty=moment.waiting_for("the gradient"))
     layers = moment.snapshot.spec.model.layers
     x = 1 + frame.time_stride * np.arange(len(frame.tensors["layer0/gradient"]))
     steps = reach.steps[x - 1]
@@ -87,9 +87,7 @@ def gradient_plot(moment: Moment, layer: int, palette: Palette) -> PlotData:
             continue
         zeros |= steps & (gradient == 0)
         mark = palette.mark(each) if layers > 1 else ""
-        name = f"layer {each + 1}" if layers > 1 else "gradient"
-        if layers > _NAMED_LAYERS and each != layer:
-            name = ""
+        name = _line_name(each, layer, layers)
         for start, stop in _stretches(steps):
             front.append(
                 Series(
@@ -116,6 +114,15 @@ def gradient_plot(moment: Moment, layer: int, palette: Palette) -> PlotData:
     )
 
 
+def _line_name(each: int, chosen: int, layers: int) -> str:
+    """Short enough for the legend: of three layers or more the one at hand in full, of many it alone."""
+    if layers == 1:
+        return "gradient"
+    if layers == 2 or each == chosen:
+        return f"layer {each + 1}"
+    return f"{each + 1}" if layers <= _NAMED_LAYERS else ""
+
+
 def _behind(moment: Moment, layer: int, x: NDArray[np.int64]) -> list[Series]:
     gradient, full, credit = (
         moment.tensor(f"layer{layer}/{name}") for name in ("gradient", "gradient_full", "credit")
@@ -124,7 +131,8 @@ def _behind(moment: Moment, layer: int, x: NDArray[np.int64]) -> list[Series]:
     if credit is not None and not _same(credit, full):
         found.append(Series(x, credit, "credit", "faint", None))
     if full is not None and not _same(full, gradient):
-        found.append(Series(x, full, "full BPTT", "faint", layer))
+        several = moment.snapshot.spec.model.layers > 1
+        found.append(Series(x, full, "full" if several else "full BPTT", "faint", layer))
     return found
 
 
@@ -168,9 +176,10 @@ class GradientPanel(Panel):
         """Draw the curves."""
         self.plot.show(gradient_plot(moment, self.shown_layer, self.plot.palette))
         legend = self.plot.legend()
-        right = Content.assemble(legend, ("  log", "$muted")) if legend.cell_length else Content("log")
         titles = ("Gradient at each timestep ‖∂L/∂h_t‖", "Gradient ‖∂L/∂h_t‖", "Gradient")
-        title = next((each for each in titles if right.cell_length <= self.room_beside(each)), titles[-1])
+        title = next((each for each in titles if legend.cell_length <= self.room_beside(each)), titles[-1])
+        with_scale = Content.assemble(legend, ("  log", "$muted"))
+        right = with_scale if with_scale.cell_length <= self.room_beside(title) else legend
         self.head(title, right)
 
     def strip(self, moment: Moment, width: int) -> Content:
@@ -178,7 +187,7 @@ class GradientPanel(Panel):
         reach, gradient = reach_of(moment.snapshot), moment.tensor(f"layer{self.shown_layer}/gradient")
         frame = moment.snapshot.frame
         if reach is None or gradient is None or frame is None:
-            return Content(moment.waiting_for("look at the gradient"))
+            return Content(moment.waiting_for("the gradient"))
         x = 1 + frame.time_stride * np.arange(len(gradient))
         steps = np.flatnonzero(reach.steps[x - 1])
         if not steps.size:

@@ -36,7 +36,7 @@ def loss_plot(moment: Moment, log: bool) -> PlotData:
         y_limits=_log_limits(series, rungs_of(snapshot)) if log else None,
         x_limits=(0.0, float(sight_of(moment.step, snapshot.status.steps))),
         log=log,
-        empty=moment.waiting_for("loss"),
+        empty=moment.waiting_for("the first loss"),
     )
 
 
@@ -105,7 +105,7 @@ class LossPanel(Panel):
         snapshot = moment.snapshot
         train = snapshot.metrics.get("train/loss")
         if train is None or not len(train):
-            return Content(moment.waiting_for("loss"))
+            return Content(moment.waiting_for("the first loss"))
         value = number(_last(snapshot))
         rung = next((each for each in reversed(rungs_of(snapshot)) if each.value > _last(snapshot)), None)
         beside = f"  below {rung.label} {number(rung.value)}" if rung else ""

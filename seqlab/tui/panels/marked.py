@@ -59,8 +59,9 @@ def sum_of(moment: Moment) -> Sum | None:
 def verdict(found: Sum) -> Content:
     """Answer, the network's, and how far off."""
     if np.isnan(found.output):
-        said: str = "network says NaN"
-        return Content.assemble((f"{'answer':<{_LABEL}}", "$muted"), _two(found.answer), f"   {said}")
+        return Content.assemble(
+            (f"{'answer':<{_LABEL}}", "$muted"), f"{_two(found.answer)}   network says NaN"
+        )
     off = abs(found.output - found.answer)
     return Content.assemble(
         (f"{'answer':<{_LABEL}}", "$muted"), (f"{_two(found.answer)}", "bold"),
@@ -82,10 +83,9 @@ def sum_lines(found: Sum, width: int, palette: Palette) -> list[Content]:
 
 def sum_plot(found: Sum) -> PlotData:
     """What the network says at each step, against the answer; only the last one counts."""
-    values = (found.answer, 0.0)
     return PlotData(
         series=(Series(found.steps, found.outputs, "output", "bold"),),
-        levels=(Level(found.answer, "answer"), *(Level(each) for each in values[1:] if np.isnan(each))),
+        levels=(Level(found.answer, "answer"),),
         walls=tuple(Wall(step + 1.0) for step in found.marked),
         x_limits=(1.0, float(max(2, len(found.values)))),
         x_ticks=sequence_ticks(len(found.values)),

@@ -71,11 +71,11 @@ class Moment:
         return None if self.snapshot.frame is None else self.snapshot.frame.tensors.get(name)
 
     def waiting_for(self, what: str) -> str:
-        """Words for a panel that has nothing to show: what it waits for, and what is going on meanwhile."""
+        """Words for a panel that has nothing to show: what goes on, and what comes then."""
         if self.over:
-            ended = {"lost": "was lost", "failed": "failed"}.get(self.state, f"{self.state}")
-            return f"no {what}: the run {ended} before there was one"
-        return f"waiting for the first {what} · {self.doing or self.state}"
+            ended = {"lost": "was lost", "stopped": "was stopped"}.get(self.state, self.state)
+            return f"the run {ended} before there was anything to show"
+        return f"{self.doing or self.state} · then {what}"
 
 
 @dataclass(frozen=True)
