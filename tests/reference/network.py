@@ -31,7 +31,7 @@ def outputs(cell, variant, layers, head, x):
 
 
 def loss_with_frozen_walls(cell, variant, layers, head, x, targets, mask, loss, scale, edges, starts):
-    """The sum over windows of the loss, each started from the given states: what truncation differentiates."""
+    """The sum over windows of the loss, each started from given states: what truncation differentiates."""
     total = 0.0
     for (begin, end), start in zip(edges, starts, strict=True):
         y, _, _ = window_forward(cell, variant, layers, head, x[begin:end], start)
