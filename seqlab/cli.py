@@ -99,12 +99,15 @@ def cli(context: click.Context) -> None:
 @_out
 @_threads
 def lab(spec: str | None, overrides: tuple[str, ...], out: Path | None, threads: int | None) -> None:
-    """Open the lab; with SPEC (a preset, a file or a run folder) it starts at once."""
+    """Open the lab; with SPEC (a preset, a file or a run folder) it starts at once.
+
+    Without SPEC, -s fills in fields of the form.
+    """
     _needs_terminal()
-    chosen = _load(spec, overrides) if spec is not None or overrides else None
+    chosen = _load(spec, overrides) if spec is not None else None
     from seqlab.tui.app import run_lab
 
-    sys.exit(run_lab(chosen, out=out, threads=threads))
+    sys.exit(run_lab(chosen, overrides=overrides, out=out, threads=threads))
 
 
 @cli.command()
@@ -289,11 +292,9 @@ def doctor(as_json: bool) -> None:
             click.echo(f"  {key:<14} {value}")
 
 
-def _load(source: str | None, overrides: tuple[str, ...]) -> Spec:
+def _load(source: str, overrides: tuple[str, ...]) -> Spec:
     from seqlab.spec import load_spec
 
-    if source is None:
-        raise click.UsageError("-s overrides fields of a SPEC: name one")
     return load_spec(source, overrides, note=console.say)
 
 

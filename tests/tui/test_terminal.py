@@ -87,11 +87,12 @@ def test_leaving_a_run_says_that_it_goes_on_and_how_to_come_back(opened: Open, s
     assert run.state == "stopped"
 
 
-def test_a_termination_gives_the_terminal_back_and_leaves_the_run(opened: Open, spec: str, tmp_path: Path):
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_signals_give_the_terminal_back_and_leave_the_run(number, opened: Open, spec: str, tmp_path: Path):
     terminal = opened("lab", spec)
     run = training(terminal, tmp_path)
-    os.kill(terminal.pid, signal.SIGTERM)
-    assert terminal.wait(30) == 143
+    os.kill(terminal.pid, number)
+    assert terminal.wait(30) == 128 + number
     assert RESTORED in terminal.data
     rows = run.rows
     until(lambda: run.rows > rows)
@@ -131,10 +132,24 @@ def test_a_worker_that_dies_is_said_to_be_lost_and_the_lab_goes_on(opened: Open,
     assert terminal.running
 
 
-@pytest.mark.parametrize(
-    "variables", [{"NO_COLOR": "1"}, {"TERM": "xterm"}, {"LANG": "C", "LC_ALL": "C"}], ids=str
-)
-def test_it_works_without_colours_and_without_utf8(opened: Open, variables: dict[str, str]):
+def test_the_frame_is_painted_before_the_form_is_imported(opened: Open):
+    terminal = opened("lab")
+    terminal.wait_for(lambda: "Truncation" in terminal.screen(), 60)
+    assert b"one moment" in terminal.data
+    assert terminal.data.index(b"Experiment") < terminal.data.index(b"Truncation")
+
+
+def test_no_color_sends_no_colours(opened: Open):
+    terminal = opened("lab", NO_COLOR="1")
+    terminal.wait_for(lambda: "Truncation" in terminal.screen(), 60)
+    terminal.press("q")
+    assert terminal.wait(30) == 0
+    for colour in (b"\x1b[38;", b";38;5;", b"48;5;"):
+        assert colour not in terminal.data
+
+
+@pytest.mark.parametrize("variables", [{"TERM": "xterm"}, {"LANG": "C", "LC_ALL": "C"}], ids=str)
+def test_it_works_with_16_colours_and_without_utf8(opened: Open, variables: dict[str, str]):
     terminal = opened("lab", **variables)
     terminal.wait_for(lambda: "Experiment" in terminal.screen(), 60)
     terminal.press("q")
