@@ -111,8 +111,8 @@ class MetricsFile:
         self._columns: dict[str, _Column] = {}
         self._rows = _Column()
         self._skipped = 0
-        self._first = b""
-        self._has_header = False
+        self._first: bytes = b""
+        self._has_header: bool = False
         self._series = None
 
     def _check_header(self, line: bytes) -> None:
