@@ -1,10 +1,10 @@
 """Choices: every thing a spec can name is a small pydantic class, found by walking its package.
 
 Cells, tasks, losses, optimisers and clippings all work alike: a class derived from `Choice` whose
-    discriminator field (`name`, `cell`, `kind`) has one literal value, whose other fields are what a person
-    can set, and whose `summary` is one line for pickers and help. `discover` turns a package into a
-    registry, so that a new file is all that a new choice needs;
-`describe` turns a class into what a form, a help page or a table shows of each field.
+discriminator field (`name`, `cell`, `kind`) has one literal value, whose other fields are what a person can
+set, and whose `summary` is one line for pickers and help. `discover` turns a package into a registry, so
+that a new file is all that a new choice needs; `describe` turns a class into what a form, a help page or a
+table shows of each field.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ stdout carries data, stderr everything else. Nothing heavy is imported before a 
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import math
 import os
@@ -53,8 +54,21 @@ _detach = click.option("--detach", is_flag=True, help="Start, print the run fold
 
 def main() -> NoReturn:
     """Run the command line; known errors end in a line on stderr and exit code 2."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a narrow encoding is no reason to fail
     try:
-        cli(prog_name="seqlab")
+        cli(prog_name="seqlab", standalone_mode=False)
+    except click.exceptions.Exit as done:
+        sys.exit(done.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(Exit.INTERRUPTED)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # whoever read this has enough
+        sys.exit(Exit.NOT_MET)
     except Exception as error:
         from seqlab.runs.layout import RunError
         from seqlab.spec import SpecError
@@ -159,12 +173,14 @@ def run(
         raise click.UsageError("--detach leaves one run behind: it does not go with --check or --seeds")
     from seqlab.runs.claims import combine, verdicts
     from seqlab.runs.follow import start
+    from seqlab.spec import validate
 
     count = seeds or (max(claim.seeds[1] for claim in chosen.expect) if check else 1)
+    seeded = [validate(_with_seed(chosen, chosen.training.seed + number)) for number in range(count)]
     judged, ends = [], []
-    for seed in range(chosen.training.seed, chosen.training.seed + count):
-        seeded = chosen.model_copy(update={"training": chosen.training.model_copy(update={"seed": seed})})
-        folder, worker = start(seeded, out, threads)
+    for each in seeded:
+        seed = each.training.seed
+        folder, worker = start(each, out, threads)
         if detach:
             _leave(folder, worker, as_json)
         last = _follow(folder, worker, as_json, seed)
@@ -194,6 +210,7 @@ def resume(
     run: str, steps: int | None, out: Path | None, as_json: bool, detach: bool, threads: int | None
 ) -> None:
     """Go on with RUN from its last checkpoint."""
+    from seqlab.runs.checkpoint import checkpoints
     from seqlab.runs.launch import Worker
     from seqlab.runs.layout import FINAL_STATES, RunError, find_run
     from seqlab.runs.run import Run
@@ -207,6 +224,10 @@ def resume(
         raise RunError(
             f"{found.name} is finished at step {status.step:,}; "
             f"seqlab resume {found.name} --steps N, with N above that, lengthens it"
+        )
+    if steps is not None and steps <= (checkpoints(folder) or [0])[-1]:
+        raise RunError(
+            f"{found.name} is at step {checkpoints(folder)[-1]:,} already: --steps must be above that"
         )
     worker = Worker(threads)
     worker.run(folder, steps)
@@ -298,8 +319,14 @@ def _load(source: str, overrides: tuple[str, ...]) -> Spec:
     return load_spec(source, overrides, note=console.say)
 
 
+def _with_seed(spec: Spec, seed: int) -> dict[str, Any]:
+    data = spec.model_dump(exclude_none=True)
+    return {**data, "training": {**data["training"], "seed": seed}}
+
+
 def _needs_terminal() -> None:
-    if not (sys.stdin.isatty() and sys.stdout.isatty()) or os.environ.get("TERM") == "dumb":
+    there = all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout))
+    if not there or os.environ.get("TERM") == "dumb":
         console.say("the lab needs a terminal; without one, seqlab run SPEC trains and seqlab runs lists")
         sys.exit(Exit.USAGE)
 
@@ -318,7 +345,7 @@ def _leave(folder: Path, worker: Worker, as_json: bool) -> NoReturn:
 
 def _follow(folder: Path, worker: Worker, as_json: bool, seed: int) -> Snapshot:
     """Follow a run to its end, obeying signals: the first asks it to stop, a second leaves it running."""
-    from seqlab.runs.follow import follow
+    from seqlab.runs.follow import follow, last_words
     from seqlab.runs.layout import METRICS
     from seqlab.runs.tail import Tail
 
@@ -344,6 +371,8 @@ def _follow(folder: Path, worker: Worker, as_json: bool, seed: int) -> Snapshot:
                 worker.stop()
     worker.close()
     assert last is not None
+    if last.state == "lost":
+        console.say(last_words(folder, worker))
     if asked:
         _report(last, as_json, seed, None)
         sys.exit(128 + asked)
@@ -355,7 +384,9 @@ def _caught() -> Iterator[list[int]]:
     """Collect the signals that end a command."""
     caught: list[int] = []
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, lambda n, frame: caught.append(n)) for number in numbers}
+    # What is ignored stays ignored: that is what nohup asks for.
+    obeyed = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, lambda n, frame: caught.append(n)) for number in obeyed}
     try:
         yield caught
     finally:

@@ -24,15 +24,15 @@ LINE_EVERY = 3.0
 
 def say(text: str) -> None:
     """A line for people, on stderr."""
-    print(text, file=sys.stderr, flush=True)
+    if sys.stderr is not None:
+        print(text, file=sys.stderr, flush=True)
 
 
 def emit(**fields: Any) -> None:
     """A line of JSON on stdout."""
     from seqlab.runs.files import encode_row
 
-    sys.stdout.write(encode_row(fields).decode())
-    sys.stdout.flush()
+    print(encode_row(fields).decode(), end="", flush=True)
 
 
 class Progress(Protocol):
@@ -47,7 +47,7 @@ def progress(title: str, quiet: bool = False) -> Iterator[Progress]:
     """A Rich progress bar on a terminal, else one line every few seconds; nothing if `quiet`."""
     if quiet:
         yield _Silent()
-    elif sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
+    elif sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
         with _Bar(title) as bar:
             yield bar
     else:
@@ -109,13 +109,6 @@ def stderr_console() -> Console:
     from rich.console import Console
 
     return Console(stderr=True)
-
-
-def stdout_console() -> Console:
-    """A Rich console on stdout."""
-    from rich.console import Console
-
-    return Console()
 
 
 def ended(snapshot: Snapshot) -> str:

@@ -107,6 +107,10 @@ def test_overrides_reach_the_run_and_resets_are_told_on_stderr(spec, tmp_path):
         ([], "the lab needs a terminal"),
         (["presets", "nothing"], "is not a file, a run folder or one of the presets"),
         (["bogus"], "No such command 'bogus'"),
+        (["run", "a" * 5_000], "File name too long"),
+        (["resume", "a" * 300], "no run is called"),
+        (["run", "{spec}", "--set", "title=" + "[" * 5_000], "at most 200 characters"),
+        (["run", "{spec}", "-s", f"training.seed={2**63 - 1}", "--seeds", "2"], "training.seed"),
     ],
 )
 def test_what_is_wrong_is_a_line_on_stderr_exit_code_2_and_nothing_made(arguments, said, spec, tmp_path):
@@ -117,6 +121,73 @@ def test_what_is_wrong_is_a_line_on_stderr_exit_code_2_and_nothing_made(argument
     assert "Traceback" not in done.stderr
     assert not done.stdout
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("command", ["run", "resume"])
+def test_a_worker_that_cannot_start_leaves_nothing_half_made(command, spec, tmp_path, monkeypatch):
+    out = tmp_path / "runs"
+    what = spec
+    if command == "resume":
+        assert seqlab("run", spec, "--out", out).returncode == 0
+        (folder,) = list_runs(out)
+        (folder / "status.json").write_text(
+            (folder / "status.json").read_text().replace("finished", "stopped")
+        )
+        what = folder
+    monkeypatch.setenv("SEQLAB_THREADS", "many")
+    for more in ([], ["--detach"]):
+        done = seqlab(command, what, "--out", out, *more)
+        assert done.returncode == 2
+        assert "SEQLAB_THREADS is 'many'" in done.stderr
+        assert not done.stdout
+    assert len(list_runs(out)) == (1 if command == "resume" else 0)
+
+
+def test_a_worker_that_is_killed_is_said_to_be_lost(long, tmp_path):
+    with start("run", long, "--json", "--out", tmp_path / "runs") as process:
+        run = running(tmp_path / "runs")
+        os.kill(run.status.pid, signal.SIGKILL)
+        out, _ = process.communicate(timeout=60)
+        assert process.returncode == 1
+        assert json.loads(out.splitlines()[-1])["event"] == "lost"
+
+
+def test_how_a_run_was_left_is_not_how_its_next_worker_ended(spec, tmp_path):
+    out = tmp_path / "runs"
+    long = tmp_path / "long.toml"
+    long.write_text(
+        to_toml(small(steps=10_000_000, log_every=5, frame_every=1_000_000, eval_every=1_000_000))
+    )
+    left = open_run(seqlab("run", long, "--detach", "--out", out).stdout.strip())
+    until(lambda: left.rows > 0, 60)
+    end(left)
+    before = left.status.pid
+    with start("resume", left.path, "--out", out) as process:
+        until(lambda: left.status.pid != before, 60)
+        os.kill(left.status.pid, signal.SIGKILL)
+        assert process.wait(60) == 1
+
+
+@pytest.mark.parametrize("closed", ["<&-", "2>&-"])
+def test_closed_streams_are_no_reason_to_fail(closed, spec, tmp_path):
+    command = f"{' '.join(SEQLAB)} run {spec} --out {tmp_path / 'runs'} {closed}"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0
+    assert "finished" in done.stdout
+
+
+def test_a_narrow_encoding_is_no_reason_to_fail(spec, tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    spec.write_text(spec.read_text() + CLAIM.format(side="below", limit=1e9))
+    assert seqlab("run", spec, "--check", "--out", tmp_path / "runs").returncode == 0
+
+
+def test_a_reader_that_has_enough_is_no_reason_for_a_traceback():
+    done = subprocess.run(
+        f"{' '.join(SEQLAB)} schema | head -1", shell=True, capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout == "{\n"
+    assert "Traceback" not in done.stderr
 
 
 def test_a_place_that_cannot_be_written_is_named(spec, tmp_path):

@@ -14,9 +14,11 @@ class Optimizer(Choice):
 
     Class attributes:
         slots: the names of the arrays it keeps beside every parameter.
+        squares: whether it keeps squares of the gradient, which overflow long before the gradient does.
     """
 
     slots: ClassVar[tuple[str, ...]]
+    squares: ClassVar[bool] = False
 
     name: str
     lr: float = Field(1e-3, gt=0.0, le=1e6, description="learning rate")
@@ -44,8 +46,10 @@ class RMSprop(Optimizer):
     summary: ClassVar[str] = "steps divided by a running size of the gradient"
     rank: ClassVar[int] = 2
     slots: ClassVar[tuple[str, ...]] = ("square", "momentum")
+    squares: ClassVar[bool] = True
 
     name: Literal["rmsprop"] = "rmsprop"
+    lr: float = Field(1e-2, gt=0.0, le=1e6, description="learning rate")
     alpha: float = Field(0.99, ge=0.0, lt=1.0, description="decay of the running square")
     eps: float = Field(1e-8, gt=0.0, le=1.0, description="keeps the division finite")
     momentum: float = Field(0.0, ge=0.0, lt=1.0, description="share of the last update that is kept")
@@ -57,6 +61,7 @@ class Adam(Optimizer):
     summary: ClassVar[str] = "momentum and running size, bias-corrected"
     rank: ClassVar[int] = 1
     slots: ClassVar[tuple[str, ...]] = ("first", "second")
+    squares: ClassVar[bool] = True
 
     name: Literal["adam"] = "adam"
     beta1: float = Field(0.9, ge=0.0, lt=1.0, description="decay of the mean gradient")

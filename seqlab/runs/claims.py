@@ -89,10 +89,10 @@ def _verdict(claim: Claim, snapshot: Snapshot) -> Verdict:
     measured = _measured(claim.metric, claim.at, snapshot)
     if claim.below is not None:
         limit, words = _limit(claim.below, claim.metric, snapshot)
-        return Verdict(claim, measured, f"below {words}", measured < limit)
+        return Verdict(claim, measured, f"below {words}", math.isfinite(measured) and measured < limit)
     assert claim.above is not None  # the schema lets no other claim through
     limit, words = _limit(claim.above, claim.metric, snapshot)
-    return Verdict(claim, measured, f"above {words}", measured > limit)
+    return Verdict(claim, measured, f"above {words}", math.isfinite(measured) and measured > limit)
 
 
 def _measured(metric: str, at: str, snapshot: Snapshot) -> float:

@@ -34,7 +34,7 @@ class Command:
 
     Attributes:
         command: one of `COMMANDS`; anything when `refused`.
-        field: what to set, as in "optimizer.lr"; for `set` only.
+        field: what to set, as in "training.optimizer.lr"; for `set` only.
         value: the value to set.
         time_ns: when it was sent, Unix time in nanoseconds.
         path: its file.

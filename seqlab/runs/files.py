@@ -80,13 +80,20 @@ def encode_row(row: Mapping[str, Any]) -> bytes:
     the fewest digits that give back the same float32, a float64 in the fewest that give back the same
     float64.
     """
-    return json.dumps(_plain(row), allow_nan=False, ensure_ascii=False).encode() + b"\n"
+    return (
+        json.dumps(_plain(row), allow_nan=False, ensure_ascii=False).encode(errors="backslashreplace") + b"\n"
+    )
 
 
 def encode_json(content: Mapping[str, Any]) -> bytes:
     """A JSON file for people: sorted and indented, with numbers as `encode_row` writes them."""
     text = json.dumps(_plain(content), allow_nan=False, ensure_ascii=False, indent=2, sort_keys=True)
-    return text.encode() + b"\n"
+    return _encoded(text)
+
+
+def _encoded(text: str) -> bytes:
+    # A path may hold bytes that are no text; backslashed they are valid JSON.
+    return text.encode(errors="backslashreplace") + b"\n"
 
 
 def decode_row(line: bytes | str) -> dict[str, Any]:

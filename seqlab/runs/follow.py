@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,30 +32,41 @@ def start(spec: Spec, out: Path | None = None, threads: int | None = None) -> tu
     Raises:
         RunError: the folder cannot be made, or no worker can be started.
     """
-    folder = layout.create_run(spec, out)
     worker = Worker(threads)
+    try:
+        folder = layout.create_run(spec, out)
+    except BaseException:
+        worker.close()
+        raise
     worker.run(folder)
     return folder, worker
 
 
 def follow(folder: Path, worker: Worker) -> Iterator[Snapshot]:
-    """Yield snapshots of a run until its worker has ended; the last one has the final state.
+    """Yield snapshots of a run until its worker has ended.
+
+    The last one has a final state, or is `lost` if the worker went without a word: see `last_words`.
 
     Raises:
-        RunError: the worker ended without finishing; the message holds the end of what it wrote.
+        RunError: the worker refused the run; the message says why.
     """
     reader = RunReader(folder)
     while worker.alive:
         yield reader.poll()
         worker.reap(POLL)
-    code = worker.exit_code
     last = reader.poll()
-    if code == 2 or last.state not in layout.FINAL_STATES:
-        said = worker.stderr_tail() or "\n".join(worker_log_tail(folder)) or "it wrote nothing"
-        raise RunError(
-            said if code == 2 else f"the worker of {folder.name} ended with exit code {code}: {said}"
-        )
+    if worker.exit_code == 2:
+        raise RunError(last_words(folder, worker))
+    if last.status.pid != worker.pid or last.state not in layout.FINAL_STATES:
+        # What a worker before this one left behind is not how this one ended.
+        last = replace(last, state="lost")
     yield last
+
+
+def last_words(folder: Path, worker: Worker) -> str:
+    """What a worker that ended wrote last."""
+    said = worker.stderr_tail() or "\n".join(worker_log_tail(folder))
+    return said or f"the worker of {folder.name} ended with exit code {worker.exit_code} and wrote nothing"
 
 
 def await_taken(folder: Path, worker: Worker) -> None:
@@ -64,11 +76,9 @@ def await_taken(folder: Path, worker: Worker) -> None:
         RunError: it ended before that.
     """
     reader = RunReader(folder)
-    while reader.poll().state in ("starting", "lost"):
+    while reader.poll().status.pid != worker.pid:
         if not worker.alive:
-            for _ in follow(folder, worker):
-                pass
-            return
+            raise RunError(last_words(folder, worker))
         time.sleep(0.02)
 
 
@@ -90,8 +100,9 @@ def train(spec: Spec, out: Path | None = None, threads: int | None = None) -> Ru
     """
     folder, worker = start(spec, out, threads)
     try:
-        for _ in follow(folder, worker):
-            pass
+        *_, last = follow(folder, worker)
+        if last.state == "lost":
+            raise RunError(last_words(folder, worker))
     except KeyboardInterrupt:
         worker.stop()
         worker.reap()

@@ -53,6 +53,8 @@ class Worker:
 
     def __init__(self, threads: int | None = None, module: str = MODULE):
         reap_all()
+        environment = _environment(threads)
+        chosen_threads(environment)
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115  it lives as long as the worker
         try:
             self._process = subprocess.Popen(
@@ -61,7 +63,7 @@ class Worker:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._stderr,
-                env=_environment(threads),
+                env=environment,
                 start_new_session=True,
             )
         except OSError as error:
@@ -200,6 +202,20 @@ def reap_all() -> None:
     for worker in [each for each in _let_go if not each.alive]:
         _let_go.remove(worker)
         worker._release()
+
+
+def chosen_threads(environment: Mapping[str, str]) -> int | None:
+    """The number of threads that `SEQLAB_THREADS` asks for; None if it does not.
+
+    Raises:
+        RunError: it does not hold a number of threads.
+    """
+    chosen = environment.get("SEQLAB_THREADS")
+    if not chosen:
+        return None
+    if not (chosen.isascii() and chosen.isdigit() and 1 <= int(chosen[:9]) <= 1024):
+        raise RunError(f"SEQLAB_THREADS is {chosen!r}: it must be a number of threads from 1 to 1024")
+    return int(chosen)
 
 
 def worker_log_tail(folder: Path, lines: int = 20) -> list[str]:

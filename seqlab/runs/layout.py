@@ -136,7 +136,7 @@ def home() -> Path:
     """The folder that holds the runs: `$SEQLAB_HOME`, else `seqlab/runs` in the platform's data folder."""
     chosen = os.environ.get("SEQLAB_HOME")
     if chosen:
-        return Path(chosen).expanduser()
+        return Path(os.path.expanduser(chosen))
     import platformdirs
 
     return Path(platformdirs.user_data_dir("seqlab")) / "runs"
@@ -176,7 +176,10 @@ def create_run(spec: Spec, out: Path | None = None) -> Path:
 
 def is_run(folder: Path) -> bool:
     """Whether `folder` looks like a run folder: it holds a spec.toml and a status.json."""
-    return (folder / SPEC).is_file() and (folder / STATUS).is_file()
+    try:
+        return (folder / SPEC).is_file() and (folder / STATUS).is_file()
+    except OSError:  # a name that no folder can have
+        return False
 
 
 def check_run(folder: Path) -> None:
@@ -208,7 +211,7 @@ def find_run(reference: str, out: Path | None = None) -> Path:
     Raises:
         RunError: none or several fit; the message lists the candidates.
     """
-    path = Path(reference).expanduser()
+    path = Path(os.path.expanduser(reference))
     if reference and is_run(path):
         return path.absolute()
     if os.sep in reference:
@@ -219,7 +222,7 @@ def find_run(reference: str, out: Path | None = None) -> Path:
     exact = [run for run in fitting if run.name == reference]
     if exact or len(fitting) == 1:
         return (exact or fitting)[0]
-    if not fitting and reference and path.exists():
+    if not fitting and reference and os.path.exists(path):
         check_run(path)
     if fitting:
         raise RunError(f"'{reference}' could be any of {len(fitting)} runs:{_listed(fitting)}")

@@ -53,6 +53,7 @@ class MetricsFile:
     def __init__(self, path: Path):
         self._tail = Tail(path)
         self._series: dict[str, Series] | None = None
+        self._first, self._has_header = b"", False
         self._clear()
 
     @property
@@ -111,8 +112,7 @@ class MetricsFile:
         self._columns: dict[str, _Column] = {}
         self._rows = _Column()
         self._skipped = 0
-        self._first: bytes = b""
-        self._has_header: bool = False
+        self._first, self._has_header = b"", False
         self._series = None
 
     def _check_header(self, line: bytes) -> None:

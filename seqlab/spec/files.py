@@ -49,7 +49,10 @@ def read_spec(source: str | Path | Mapping[str, Any]) -> tuple[dict[str, Any], s
     """
     if isinstance(source, Mapping):
         return dict(source), "", ""
-    path = _find(source)
+    try:
+        path = _find(source)
+    except OSError as error:  # a name that no file can have
+        raise SpecError([Problem((), error.strerror or "cannot be a file", f"{str(source)[:60]}…")]) from None
     try:
         text = path.read_bytes().decode()
         return tomllib.loads(text), text, str(path)
@@ -58,8 +61,9 @@ def read_spec(source: str | Path | Mapping[str, Any]) -> tuple[dict[str, Any], s
     except UnicodeDecodeError as error:
         message = f"not a TOML file: byte {error.start} is not UTF-8 text"
         raise SpecError([Problem((), message, str(path))]) from None
-    except tomllib.TOMLDecodeError as error:
-        raise SpecError([Problem((), f"not a TOML file: {error}", str(path))]) from None
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        why = "nested too deeply" if isinstance(error, RecursionError) else error
+        raise SpecError([Problem((), f"not a TOML file: {why}", str(path))]) from None
 
 
 def validate(data: Mapping[str, Any]) -> Spec:
@@ -110,7 +114,8 @@ def apply_overrides(
         if not equals or not all(path):
             problems.append(Problem((), "an override reads a.b=value", f"-s {override}"))
             continue
-        parsed.append((path, _value(value), f"-s {override}"))
+        shown = override if len(override) <= 80 else f"{override[:79]}…"
+        parsed.append((path, _value(value), f"-s {shown}"))
     if problems:
         raise SpecError(problems)
     parsed.sort(key=lambda item: item[0] not in CHOICES)
@@ -154,7 +159,7 @@ def _find(source: str | Path) -> Path:
 def _value(text: str) -> Any:
     try:
         return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (tomllib.TOMLDecodeError, RecursionError):
         return text
 
 

@@ -73,19 +73,29 @@ def problems_of(error: ValidationError, data: Mapping[str, Any]) -> list[Problem
 def line_of(text: str, path: Path) -> int | None:
     """The line of a TOML text (from 1) on which `path` ends; that of its table where the key is missing.
 
-    The first prefix of the text in which a path exists ends on the line where it is set.
+    The shortest prefix of the text that holds a path ends on the line where it is set; longer ones too.
     """
     lines = text.splitlines(keepends=True)
     while path:
-        for count in range(1, len(lines) + 1):
-            try:
-                prefix = tomllib.loads("".join(lines[:count]))
-            except tomllib.TOMLDecodeError:
-                continue
-            if _holds(prefix, path):
-                return count
+        first, last = 1, len(lines) + 1
+        while first < last:
+            middle = (first + last) // 2
+            count, prefix = _parsable(lines, middle)
+            first, last = (first, middle) if _holds(prefix, path) else (count + 1, last)
+        if first <= len(lines):
+            return _parsable(lines, first)[0]
         path = path[:-1]
     return None
+
+
+def _parsable(lines: list[str], count: int) -> tuple[int, dict[str, Any]]:
+    """The shortest prefix of at least `count` lines that is TOML by itself: its length and content."""
+    while count <= len(lines):
+        try:
+            return count, tomllib.loads("".join(lines[:count]))
+        except (tomllib.TOMLDecodeError, RecursionError):
+            count += 1
+    return count, {}
 
 
 def _holds(data: Any, path: Path) -> bool:
@@ -176,8 +186,8 @@ _EXPECTED = {
     "model_attributes_type": "a table",
     "dict_type": "a table",
     "tuple_type": "a list",
-    "too_short": "long enough a list",
-    "too_long": "short enough a list or text",
+    "too_short": "a list of the right length",
+    "too_long": "a list of the right length",
 }
 
 

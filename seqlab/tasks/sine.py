@@ -117,7 +117,7 @@ class Sine(Task):
         """E[1 - cos(2πd/P)] over lags d = first..last and log-uniform P, by the midpoint rule in log P.
 
         The mean over lags is closed: Σ cos(ωd) = cos(ω(first+last)/2)·sin(nω/2)/sin(ω/2) for n lags
-            (Dirichlet).
+        (Dirichlet).
         """
         low, high = np.log(self.period[0]), np.log(self.period[1])
         omega = 2 * np.pi / np.exp(low + (high - low) * (np.arange(20_000) + 0.5) / 20_000)

@@ -20,7 +20,9 @@ from seqlab.training.network import Network, Pass
 from seqlab.training.truncation import Sequences
 
 CHUNK = 128
-"""Sequences that are run together."""
+"""Sequences that are run together, at most."""
+_CHUNK_BYTES = 32 << 20
+"""What a chunk and the guesses of its rungs may take; long sequences are run in smaller chunks."""
 WINDOW = 64
 """Timesteps that are run together: nothing goes back, so nothing needs to be kept."""
 _KEPT_BYTES = 64 << 20
@@ -64,12 +66,13 @@ class Evaluator:
         self._network = network
         self._parallel = parallel
         spec = network.spec
-        count = spec.training.eval_sequences
-        self._sizes = [min(CHUNK, count - start) for start in range(0, count, CHUNK)]
+        task, count = spec.task, spec.training.eval_sequences
+        sequence = task.timesteps * (4 * task.features + 8 * task.outputs * (1 + len(task.rungs())))
+        chunk = max(1, min(CHUNK, _CHUNK_BYTES // sequence))  # a function of the task's fields alone
+        self._sizes = [min(chunk, count - start) for start in range(0, count, chunk)]
         self._windows = windows(spec.task.timesteps, WINDOW)
         self._idle: list[Pass] = []
-        numbers = spec.task.timesteps * count * (spec.task.features + spec.task.outputs + 1)
-        self._keep = numbers * 4 <= _KEPT_BYTES
+        self._keep = sequence * count <= _KEPT_BYTES
         self._kept: dict[int, tuple[Batch, Sequences]] = {}
 
     @property

@@ -1,9 +1,8 @@
 """The probe: a fixed batch through which every frame looks at the network.
 
 It records what the panels show: the outputs, gates and states of its first sequence, the free-running
-    forecast, and for every timestep and layer how large the gradient is: under the run's truncation, under
-    full backpropagation, and for the
-last loss alone (credit), where vanishing is seen bare.
+forecast, and for every timestep and layer how large the gradient is: under the run's truncation, under full
+backpropagation, and for the last loss alone (credit), where vanishing is seen bare.
 """
 
 from __future__ import annotations
@@ -68,9 +67,9 @@ class Probe:
     def look(self) -> Look:
         """Run the probe at the present weights."""
         task, work = self._network.spec.task, self._pass
-        tensors = self._seen()
+        tensors, last_output = self._seen()
         if self.batch.future is not None:
-            forecast = run_free(work, self._final_output, task.forecast_horizon)
+            forecast = run_free(work, last_output, task.forecast_horizon)
             tensors["forecast"] = forecast[:, 0].astype(np.float32)
         truncated = self._gradients(self._sequences, self._scale, full=False)
         cut = len(self._windows) > 1
@@ -81,8 +80,8 @@ class Probe:
                 tensors[f"layer{layer}/{name}"] = values.astype(np.float32)
         return Look(tensors, self._metrics(truncated, credit))
 
-    def _seen(self) -> dict[str, NDArray[np.float32]]:
-        """Outputs, gates and states of the first sequence."""
+    def _seen(self) -> tuple[dict[str, NDArray[np.float32]], NDArray[Any]]:
+        """Outputs, gates and states of the first sequence; and all outputs of the last step."""
         work, task = self._pass, self._network.spec.task
         length = task.timesteps
         tensors = {"outputs": np.empty((length, task.outputs), np.float32)}
@@ -97,8 +96,7 @@ class Probe:
                     if key not in tensors:
                         tensors[key] = np.empty((length, values.shape[2]), np.float32)
                     tensors[key][cut] = values[:, 0]
-            self._final_output = outputs[-1:]
-        return tensors
+        return tensors, outputs[-1:]
 
     def _gradients(self, sequences: Sequences, scale: float, *, full: bool) -> list[NDArray[np.float64]]:
         """‖∂L/∂h_t‖ [T] of each layer: the Frobenius norm over batch and units."""

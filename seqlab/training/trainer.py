@@ -74,6 +74,8 @@ class Trainer:
         self._update = getattr(optimizers, self.optimizer.name)
         self._slots = {name: self.network.empty() for name in self.optimizer.slots}
         self._updates = 0
+        # Beyond this a kept square would be infinite, and freeze its weight.
+        self._largest = float(np.finfo(self.network.dtype).max) ** (0.5 if self.optimizer.squares else 1)
         self._slices = slices(spec)
         window = longest_window(spec)
         self._passes = [Pass(self.network, stop - start, window) for start, stop in self._slices]
@@ -99,8 +101,7 @@ class Trainer:
         """Make one step.
 
         A loss or gradient that is not finite makes no update: the weights and the optimiser stay those
-            before this
-        step, and the step is not counted.
+        before this step, and the step is not counted.
         """
         spec = self.spec
         training = spec.training
@@ -198,6 +199,8 @@ class Trainer:
             if not math.isfinite(value):
                 return Step(step, loss, norm, clipped=False, diverged=f"the {what} is not finite")
         clipped = clip_gradient(self.spec.training.clip, gradient, norm)
+        if not clipped and norm > self._largest:
+            return Step(step, loss, norm, clipped=False, diverged="the square of the gradient is not finite")
         self._updates += 1
         self._update(
             self.network.parameters.flat,

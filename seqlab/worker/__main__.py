@@ -1,9 +1,9 @@
 """The worker's life: warm up while a person is choosing, then train one run folder, needing nobody.
 
 JSON lines come in: `{"warm": <resolved spec>}`, as often as the choice changes, and `{"run": <folder>}`.
-    JSON lines go out: `{"state": "importing" | "compiling" | "ready" | "error", …}`. When the input ends
-    before a `run`, the worker ends. Once
-it has a run, its output goes to `worker.log` and its input does not matter any more.
+JSON lines go out: `{"state": "importing" | "compiling" | "ready" | "error", …}`. When the input ends before
+a `run`, the worker ends. Once it has a run, its output goes to `worker.log` and its input does not matter
+any more.
 """
 
 from __future__ import annotations

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from seqlab.runs.checkpoint import checkpoints, load_checkpoint
+from seqlab.runs.checkpoint import Checkpoint, load_checkpoint
 from seqlab.runs.control import Command, Inbox
 from seqlab.runs.files import decode_row
-from seqlab.runs.layout import ENV, EVENTS, METRICS, METRICS_HEADER, RunError
+from seqlab.runs.layout import ENV, EVENTS, METRICS, METRICS_HEADER, SPEC, RunError, spec_digest
 from seqlab.runs.persist import Persister
 from seqlab.runs.tail import Tail
 from seqlab.runs.writer import PATIENCE, RunWriter
@@ -44,7 +44,7 @@ class Job:
         steps: train up to this step instead of the spec's.
 
     Raises:
-        RunError: another worker trains it, it is finished, or it is not a run folder.
+        RunError: another worker trains it, it is finished, its spec was edited, or it is not a run folder.
         SpecError: its spec cannot be read.
     """
 
@@ -60,10 +60,14 @@ class Job:
         before = planned[-1] if planned else self._spec.training.steps
         self._steps = steps or before
         self._lengthened = self._steps != before
-        self._fresh = not checkpoints(folder) and not _has_rows(folder)
+        self._checkpoint = _latest_checkpoint(folder)
+        self._fresh = self._checkpoint is None and not _has_rows(folder)
         self._wall = 0.0
         self._stop = self._paused = self._single = False
-        self._refuse_finished()
+        why_not = self._why_not()
+        if why_not:
+            self._writer.close()
+            raise RunError(f"{folder.name}: {why_not}")
 
     def run(self) -> int:
         """Train until the end, a stop, or a failure; returns the exit code of the process."""
@@ -114,13 +118,11 @@ class Job:
 
     def _resume(self, trainer: Trainer, now: dict[str, Any]) -> None:
         """Restore the latest checkpoint; without a whole one, begin at step 0."""
-        try:
-            checkpoint = load_checkpoint(self._folder)
-        except RunError:
-            step = 0
-        else:
-            step, self._wall = checkpoint.step, float(checkpoint.metadata.get("wall", 0.0))
-            trainer.restore(step, checkpoint.tensors)
+        step = 0
+        if self._checkpoint is not None:
+            step = self._checkpoint.step
+            self._wall = float(self._checkpoint.metadata.get("wall", 0.0))
+            trainer.restore(step, self._checkpoint.tensors)
         self._writer.resume(step)
         try:
             changed = differences(decode_row((self._folder / ENV).read_bytes()), now)
@@ -134,7 +136,7 @@ class Job:
 
     def _train(self, trainer: Trainer, recorder: Recorder) -> tuple[str, str, dict[str, Any]]:
         """Train to the end; returns the final state, words for it, and what its event says."""
-        for step, field, value in self._changes:
+        for step, field, value in sorted(self._changes, key=lambda change: change[0]):
             if step <= trainer.step:
                 _apply(trainer, field, value)
         if trainer.step == 0:
@@ -160,10 +162,10 @@ class Job:
             result = trainer.advance()
             if result.diverged:
                 recorder.failed(result, began)
-                words = f"diverged at step {result.step:,}: {result.diverged}"
-                words += f"; checkpoint {trainer.step:,} is good"
-                return "diverged", words, {"at": result.step, "why": result.diverged}
-            recorder.record(result, began)
+                return _diverged(result.step, result.diverged, recorder.last_checkpoint())
+            wrong = recorder.record(result, began)
+            if wrong:
+                return _diverged(trainer.step, wrong, recorder.last_checkpoint())
             if self._single:
                 self._single = False
                 self._show_paused(trainer, recorder)
@@ -225,15 +227,23 @@ class Job:
         self._writer.event("changed", step=step, field=field, value=value, **more)
         self._changes.append((step, field, value))
 
-    def _refuse_finished(self) -> None:
+    def _why_not(self) -> str:
+        """Why this run must not be trained as asked, if it must not."""
+        if self._checkpoint is None:
+            return ""
+        done, now = self._checkpoint.step, spec_digest(self._folder)
+        if self._checkpoint.metadata.get("digest") != now:
+            return (
+                f"{SPEC} was edited after checkpoint {done:,} was made, which is of another spec; "
+                f"seqlab run {self._folder} starts a run of its own from it"
+            )
         previous = self._writer.previous
-        if previous is None or previous.state != "finished" or self._steps > previous.step:
-            return
-        self._writer.close()
-        raise RunError(
-            f"{self._folder}: finished at step {previous.step:,}; "
-            f"seqlab resume {self._folder.name} --steps N, with N above that, lengthens it"
-        )
+        finished = previous is not None and previous.state == "finished"
+        if self._steps > done or (self._steps == done and not finished and not self._lengthened):
+            return ""
+        how = "finished at" if finished else "is at"
+        name = self._folder.name
+        return f"{how} step {done:,}; seqlab resume {name} --steps N, with N above that, lengthens it"
 
     def _fail(self, error: BaseException) -> int:
         """Say why, as far as anything can still be written."""
@@ -254,9 +264,21 @@ class Job:
         self._stop = True
 
 
+def _diverged(step: int, why: str, good: int) -> tuple[str, str, dict[str, Any]]:
+    words = f"diverged at step {step:,}: {why}; checkpoint {good:,} is good"
+    return "diverged", words, {"at": step, "why": why, "checkpoint": good}
+
+
 def _apply(trainer: Trainer, field: str, value: Any) -> None:
     if field == LEARNING_RATE:
         trainer.set_learning_rate(float(value))
+
+
+def _latest_checkpoint(folder: Path) -> Checkpoint | None:
+    try:
+        return load_checkpoint(folder)
+    except RunError:
+        return None
 
 
 def _recorded_changes(folder: Path) -> list[tuple[int, str, Any]]:

@@ -6,6 +6,7 @@ same record. Live frames and the rate go by the clock.
 
 from __future__ import annotations
 
+import math
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ import numpy as np
 from seqlab.runs.control import Inbox
 from seqlab.runs.layout import spec_digest
 from seqlab.runs.persist import Persister
-from seqlab.runs.writer import RunWriter
+from seqlab.runs.writer import PATIENCE, RunWriter
 
 if TYPE_CHECKING:
     from seqlab.training.probe import Look
@@ -58,12 +59,15 @@ class Recorder:
         self._keep_frame(self._trainer.probe.look())
         self._keep_checkpoint()
 
-    def record(self, result: Step, began: float) -> None:
+    def record(self, result: Step, began: float) -> str:
         """Record a step that was made.
 
         Args:
             result: what it measured.
             began: when it began, by `time.perf_counter`.
+
+        Returns:
+            What is not finite in the evaluation, if anything: then these weights are not kept.
         """
         trainer, training, step = self._trainer, self._spec.training, result.step
         last = step == self._steps
@@ -71,10 +75,13 @@ class Recorder:
         frame = last or self._persister.frames.due(step)
         checkpoint = last or self._persister.checkpoints.due(step)
         look = trainer.probe.look() if frame else None
+        wrong = ""
         if evaluate or frame or step % training.log_every == 0:
             row = self._row(result, began)
             if evaluate:
                 found = trainer.evaluate()
+                if not math.isfinite(found.loss):
+                    wrong = "the held-out loss is not finite"
                 row["eval/loss"] = found.loss
                 if found.accuracy is not None:
                     row["eval/accuracy"] = found.accuracy
@@ -83,6 +90,8 @@ class Recorder:
             if look is not None:
                 row.update(look.metrics)
             self._write(row)
+        if wrong:
+            return wrong
         # After the row, so that no checkpoint is ever ahead of the record.
         if look is not None:
             self._keep_frame(look)
@@ -91,6 +100,7 @@ class Recorder:
         self.live()
         self._measure_rate()
         self._wall += time.perf_counter() - began
+        return ""
 
     def failed(self, result: Step, began: float) -> None:
         """Record a step that diverged: its row, and the weights from before it."""
@@ -101,6 +111,11 @@ class Recorder:
         """Keep a frame and a checkpoint of the present step."""
         self._keep_frame(self._trainer.probe.look())
         self._keep_checkpoint()
+
+    def last_checkpoint(self) -> int:
+        """The step of the newest checkpoint on disk, once everything has got there."""
+        self._persister.drain(PATIENCE)
+        return self._persister.checkpoints.steps()[-1]
 
     def live(self, *, now: bool = False) -> None:
         """Write a live frame if somebody is looking and it is time, or `now`."""

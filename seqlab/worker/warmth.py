@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from seqlab.runs.layout import RunError
+from seqlab.runs.launch import chosen_threads
 from seqlab.spec import Spec, validate
 from seqlab.spec.plan import slices, step_bytes
 
@@ -114,13 +114,8 @@ def threads_for(spec: Spec) -> int:
     Raises:
         RunError: the variable does not hold a number of threads.
     """
-    chosen = os.environ.get("SEQLAB_THREADS")
-    if not chosen:
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        return min(cores, len(slices(spec)))
-    if not chosen.isdigit() or not 1 <= int(chosen) <= 1024:
-        raise RunError(f"SEQLAB_THREADS is {chosen!r}: it must be a number of threads from 1 to 1024")
-    return int(chosen)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return chosen_threads(os.environ) or min(cores, len(slices(spec)))
 
 
 def _exercise(spec: Spec) -> None:
@@ -130,6 +125,7 @@ def _exercise(spec: Spec) -> None:
 
     tiny = spec.model_copy(
         update={
+            "task": type(spec.task).model_validate({"name": spec.task.name}),
             "model": spec.model.model_copy(update={"hidden": 1, "layers": 1}),
             "training": spec.training.model_copy(
                 update={"batch_size": 1, "truncation": 0, "eval_sequences": 1, "update": "sequence"}

@@ -71,10 +71,10 @@ def test_a_claim_is_judged_by_what_was_measured(
 
 @pytest.mark.parametrize("at", ["end", "best"])
 @pytest.mark.parametrize("side", ["below", "above"])
-def test_nan_and_nothing_hold_no_claim(tmp_path: Path, at: str, side: str) -> None:
-    for rows in ([{"step": 1, "eval/loss": math.nan}], []):
+def test_nan_infinity_and_nothing_hold_no_claim(tmp_path: Path, at: str, side: str) -> None:
+    for rows in ([{"step": 1, "eval/loss": math.nan}], [{"step": 1, "eval/loss": math.inf}], []):
         found = judge(tmp_path, {"metric": "eval/loss", side: 0.5, "at": at}, rows, "diverged")
-        assert math.isnan(found.measured)  # type: ignore[arg-type]
+        assert not math.isfinite(found.measured)  # type: ignore[arg-type]
         assert not found.held
 
 

@@ -228,3 +228,14 @@ def test_lines_are_found_in_tables_arrays_and_tables_of_tables():
     assert line_of(text, ("e", 1, "f")) == 10
     assert line_of(text, ("t", "missing")) == 2
     assert line_of(text, ("nowhere",)) is None
+
+
+def test_errors_of_a_large_file_are_found_by_few_looks(monkeypatch):
+    from seqlab.spec import problems as module
+
+    looks = []
+    loads = tomllib.loads
+    monkeypatch.setattr(module.tomllib, "loads", lambda text: looks.append(text) or loads(text))
+    text = "[a]\n" + "".join(f"x{n} = {n}\n" for n in range(5_000))
+    assert line_of(text, ("a", "x3210")) == 3_212
+    assert len(looks) < 40

@@ -48,11 +48,9 @@ def test_the_forecast_feeds_on_its_own_outputs():
     squares = []
     for batch in split(spec):
         series = batch.inputs.astype(float)
-        for step in range(4):
+        for _ in range(4):
             next_value = reference.outputs("gru", 0, layers, head, series)[-1:]
             series = np.concatenate([series, next_value])
-            if step == 0:
-                continue
         # The outputs after step T, T+1, …: the first is the last ordinary prediction, fed in.
         free = reference.outputs("gru", 0, layers, head, series)[12:]
         squares.append((free - batch.future) ** 2)
@@ -84,3 +82,10 @@ def test_evaluation_does_not_depend_on_training_length_of_windows_or_seed():
     other = Trainer(small({"length": 70}, truncation=9, seed=2))
     other.network.parameters.flat[:] = one.network.parameters.flat
     assert one.evaluate() == other.evaluate()
+
+
+def test_long_sequences_are_run_in_smaller_chunks():
+    spec = small({"name": "copy", "delay": 2_000, "alphabet": 256}, truncation=10, eval_sequences=64)
+    evaluator = Trainer(spec).evaluator
+    assert evaluator.chunks > 8
+    assert Trainer(small(eval_sequences=2 * CHUNK)).evaluator.chunks == 2

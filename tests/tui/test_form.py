@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any, ClassVar
 
 import pytest
+from textual import events
 from textual.app import App, ComposeResult
 from textual.pilot import Pilot
 from textual.widgets import Input, Static
@@ -260,3 +261,28 @@ def test_out_of_reach_agrees_with_the_windows(truncation: int) -> None:
     task = Adding(length=20)
     start = (20 - 1) // truncation * truncation  # steps before the last window, none of which get a gradient
     assert bool(out_of_reach(task, truncation)) == (start >= 10)
+
+
+async def test_keys_that_come_faster_than_the_form_follows_are_all_kept_in_order() -> None:
+    async with form() as (pilot, form_):
+        await focus(pilot, form_, ("task", "length"))
+        for key in "125":
+            pilot.app.post_message(events.Key(key, key))
+        await pilot.pause()
+        await pilot.press("0")
+        await pilot.pause()
+        assert field(form_, ("task", "length")).query_one(Input).value == "1250"
+        assert form_.checked.spec is not None
+        assert form_.checked.spec.task.timesteps == 1250
+
+
+async def test_a_burst_over_several_fields_leaves_each_as_it_was_typed() -> None:
+    async with form() as (pilot, form_):
+        await focus(pilot, form_, ("task", "length"))
+        for key in ("1", "2", "5", "down", "down", "6", "4", "up", "right"):
+            pilot.app.post_message(events.Key(key, key if len(key) == 1 else None))
+        await until(pilot, lambda: form_.draft.data["model"] == {"cell": "lstm", "hidden": 64})
+        assert field(form_, ("task", "length")).query_one(Input).value == "125"
+        assert field(form_, ("model", "hidden")).query_one(Input).value == "64"
+        assert form_.checked.spec is not None
+        assert form_.checked.spec.task.timesteps == 125

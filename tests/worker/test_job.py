@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from seqlab.runs import control, layout
+from seqlab.runs.checkpoint import save_checkpoint
 from seqlab.runs.launch import Worker, worker_log_tail
 from seqlab.training.trainer import MODEL, Trainer
 from tests.conftest import small
@@ -242,24 +243,80 @@ def test_a_finished_run_is_refused_but_can_be_lengthened(start):
 
 
 def test_a_run_that_fails_says_why(start):
-    spec = small(**SHORT)
-    run, first = start(spec)
-    assert first.reap(120) == 0
-    stopped = run.path / layout.STATUS
-    status = json.loads(stopped.read_text())
-    stopped.write_text(json.dumps({**status, "state": "stopped"}))
-    # Weights that do not fit the spec: a folder put together by hand.
-    text = (run.path / layout.SPEC).read_text()
-    (run.path / layout.SPEC).write_text(
-        text.replace("hidden = 4", "hidden = 5").replace("steps = 120", "steps = 130")
-    )
+    run, first = start(small(**LONG))
+    until(lambda: training(run))
+    os.kill(first.pid, signal.SIGTERM)
+    first.reap(60)
+    checkpoint = run.checkpoint()
+    tensors = {**checkpoint.tensors, "model.readout.bias": np.zeros(7, np.float32)}
+    save_checkpoint(run.path, checkpoint.step, tensors, checkpoint.metadata)
     _, worker = start(run.path)
     assert worker.reap(60) == 1
-    failed = type(run)(run.path)
-    assert failed.state == "failed"
-    assert "has shape" in failed.status.message
-    assert "Traceback" in failed.events[-1]["traceback"]
+    assert run.state == "failed"
+    assert "has shape" in run.status.message
+    assert "Traceback" in run.events[-1]["traceback"]
     assert any("has shape" in line for line in worker_log_tail(run.path))
+
+
+def test_a_run_whose_spec_was_edited_is_refused_and_left_as_it_was(start):
+    run, first = start(small(**SHORT))
+    assert first.reap(120) == 0
+    text = (run.path / layout.SPEC).read_text()
+    (run.path / layout.SPEC).write_text(text.replace("seed = 0", "seed = 7"))
+    _, worker = start(run.path, steps=200)
+    assert worker.reap(60) == 2
+    assert "was edited after checkpoint 120" in worker.stderr_tail()
+    assert run.state == "finished"
+
+
+def test_a_run_is_never_made_shorter(start):
+    run, first = start(small(**LONG))
+    until(lambda: training(run) and run.checkpoints[-1:] > [0])
+    os.kill(first.pid, signal.SIGTERM)
+    first.reap(60)
+    _, worker = start(run.path, steps=1)
+    assert worker.reap(60) == 2
+    assert "with N above that" in worker.stderr_tail()
+    assert run.state == "stopped"
+
+
+def test_changes_act_in_the_order_of_their_steps_whenever_they_were_recorded(start):
+    spec = small(**{**LONG, "steps": 400})
+    run, worker = start(spec)
+    until(lambda: run.state == "training")
+    control.send(run.path, "stop")
+    worker.reap(60)
+    for path in (run.path / layout.CHECKPOINTS).glob("*.safetensors"):
+        if int(path.stem) > 0:
+            path.unlink()
+    with (run.path / layout.EVENTS).open("a") as events:
+        for step, rate in ((300, 0.5), (100, 0.25)):
+            changed = {"event": "changed", "field": "training.optimizer.lr", "value": rate}
+            events.write(json.dumps({"time": 0.0, "step": step, **changed}) + "\n")
+    _, first = start(run.path)
+    until(lambda: run.checkpoints[-1:] >= [320])
+    control.send(run.path, "stop")
+    first.reap(60)
+    _, second = start(run.path)
+    assert second.reap(60) == 0
+    for row in rows(run):
+        step = row["step"]
+        assert row["train/lr"] == (0.001 if step < 100 else 0.25 if step < 300 else 0.5), step
+
+
+def test_a_held_out_loss_that_is_not_finite_ends_the_run_as_diverged(start):
+    spec = small(
+        {"name": "sine", "length": 30},
+        {"cell": "rnn", "activation": "relu", "init": "identity"},
+        clip={"kind": "none"},
+        optimizer={"name": "sgd", "lr": 1e6},
+        steps=1,
+    )
+    run, worker = start(spec)
+    assert worker.reap(120) == 1
+    assert run.state == "diverged"
+    assert "held-out loss is not finite; checkpoint 0 is good" in run.status.message
+    assert rows(run)[-1]["eval/loss"] in ("Infinity", "NaN")
 
 
 def test_float64_rows_keep_every_digit(start):
@@ -296,11 +353,11 @@ def test_a_worker_without_a_run_goes_away_when_its_input_ends():
     worker.close()
 
 
-def test_a_number_of_threads_that_is_none_is_refused(start, monkeypatch):
-    monkeypatch.setenv("SEQLAB_THREADS", "many")
-    _, worker = start(small(**SHORT))
-    assert worker.reap(60) == 2
-    assert "SEQLAB_THREADS is 'many'" in worker.stderr_tail()
+@pytest.mark.parametrize("threads", ["many", "0", "-1", "99999999999999"])
+def test_a_number_of_threads_that_is_none_is_refused(threads, monkeypatch):
+    monkeypatch.setenv("SEQLAB_THREADS", threads)
+    with pytest.raises(layout.RunError, match=f"SEQLAB_THREADS is '{threads}'"):
+        Worker()
 
 
 def test_a_worker_whose_folder_is_gone_ends(start):
