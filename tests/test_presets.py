@@ -60,7 +60,8 @@ def test_a_preset_says_what_to_watch_and_claims_something(name: str):
     spec = load_spec(name)
     assert spec.title
     assert spec.expect
-    assert all(claim.why for claim in spec.expect)
+    assert len(spec.about) > 200
+    assert all(len(claim.why) > 20 for claim in spec.expect)
     assert any(panel in spec.about.lower() for panel in ("loss", "gradient", "gate", "probe"))
     assert not any(claim.seeds[0] * 2 < claim.seeds[1] for claim in spec.expect)
 

@@ -33,39 +33,21 @@ def test_the_wheel_holds_presets_styles_and_the_typing_mark(wheel: Path):
 
 
 def test_installed_into_an_empty_environment_it_runs_a_preset(wheel: Path, tmp_path: Path):
-    venv.create(tmp_path / "env", with_pip=False)
-    python = tmp_path / "env" / "bin" / "python"
-    site = subprocess.run(
-        [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.strip()
-    with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(site)
-    # The dependencies are lent by this environment, without seqlab itself: its own is the wheel's.
-    lent = [entry for entry in sys.path if entry.endswith("site-packages")]
-    code = f"import sys; sys.path += {lent!r}; from seqlab.cli import main; main()"
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([site, *lent])}
+    venv.create(tmp_path / "env", with_pip=True)
+    binaries = tmp_path / "env" / "bin"
+    pinned = ["--quiet", "--disable-pip-version-check", "--constraint", ROOT / "constraints.txt"]
+    subprocess.run([binaries / "pip", "install", *pinned, wheel], check=True, cwd=tmp_path, timeout=600)
+    command = [binaries / "seqlab", "run", "vanishing", "-s", "training.steps=5", "--json"]
+    outside = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
     done = subprocess.run(
-        [
-            python,
-            "-c",
-            code,
-            "run",
-            "vanishing",
-            "-s",
-            "training.steps=5",
-            "--json",
-            "--out",
-            tmp_path / "runs",
-        ],
+        [*command, "--out", tmp_path / "runs"],
         capture_output=True,
         text=True,
         cwd=tmp_path,
-        env=environment,
+        env=outside,
         timeout=300,
     )
     assert done.returncode == 0, done.stderr
     last = json.loads(done.stdout.splitlines()[-1])
     assert last["event"] == "finished"
+    assert last["step"] == 5

@@ -41,10 +41,29 @@ def forecast_plot(moment: Moment) -> PlotData:
 
 
 def forecast_words(moment: Moment) -> Content:
-    """How far off the forecast is over the eval split, beside repeating the last value."""
-    found = moment.snapshot.metrics.get("eval/forecast")
+    """How far off the forecast is over the eval split, beside repeating the last value.
+
+    Where there is no forecast, or no score of it yet: how far off the outputs on the probe sequence are.
+    """
+    snapshot = moment.snapshot
+    found = snapshot.metrics.get("eval/forecast")
     if found is None or not len(found):
-        return Content("")
+        training = snapshot.spec.training
+        first = min(training.eval_every, training.steps)
+        scored = snapshot.spec.task.forecast_horizon and not moment.over
+        next_up = f" · first forecast score at step {first:,}" if scored else ""
+        head = ("one step ahead, mse ", "$muted")
+        return Content.assemble(head, number(_error(moment)), (f" on this sequence{next_up}", "$muted"))
     rungs = [rung for rung in moment.snapshot.rungs if rung.metric == "eval/forecast"]
     beside = "".join(f" · {rung.label} {number(rung.value)}" for rung in rungs)
     return Content.assemble(("free forecast, mse ", "$muted"), number(found.last), (beside, "$muted"))
+
+
+def _error(moment: Moment) -> float:
+    """Mean squared error of the outputs on the probe sequence, over the steps that the frame has."""
+    probe, outputs, frame = moment.snapshot.probe, moment.tensor("outputs"), moment.snapshot.frame
+    if probe is None or outputs is None or frame is None:
+        return float("nan")
+    asked = probe["mask"][:: frame.time_stride, 0] > 0
+    off = (outputs - probe["targets"][:: frame.time_stride, 0]).astype(np.float64)[asked]
+    return float((off * off).mean()) if off.size else float("nan")

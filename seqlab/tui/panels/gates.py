@@ -119,7 +119,8 @@ class GatesPanel(Panel, can_focus=False):
             keys += f"  layer {self.shown_layer + 1} of {layers} ‹l›"
         title = keys[:1].upper() + keys[1:]
         room = self.room_beside(title)
-        units = f" · {moment.snapshot.spec.model.hidden:,} units ↓{_strides(moment)}"
+        hidden = moment.snapshot.spec.model.hidden
+        units = f" · {hidden:,} unit{'s' if hidden > 1 else ''} ↓{_strides(moment)}"
         bar = self.map.colour_bar(min(_BAR, max(room - len(units), min(_LEAST_BAR, room))))
         fits = bar.cell_length + len(units) <= room
         self.head(title, Content.assemble(bar, (units, "$muted")) if fits else bar)
@@ -148,16 +149,21 @@ class GatesPanel(Panel, can_focus=False):
         cursor, value = self.map.cursor, self.map.cursor_value
         if self.map.has_focus and cursor is not None and value is not None:
             unit, step = cursor[0] * frame.unit_stride + 1, cursor[1] * frame.time_stride + 1
-            words = (f"unit {unit:,}, step {step:,}: ", (number(value), "bold"), (self._crowding(), "$muted"))
-            self.foot.show(Content.assemble(*words))
+            said = Content.assemble(f"unit {unit:,}, step {step:,}: ", (number(value), "bold"))
+            crowding = self._crowding(width - said.cell_length)
+            self.foot.show(Content.assemble(said, (crowding, "$muted")))
             return
         self.foot.show(Content.styled(time_axis(moment.snapshot.spec.task.timesteps, width), "$muted"))
 
-    def _crowding(self) -> str:
-        """That a place of the map stands for several values, if it does."""
+    def _crowding(self, room: int) -> str:
+        """That a place of the map stands for several values, if it does, in at most `room` cells."""
         units, steps = self.map.cover
         parts = [f"{units} units"] * (units > 1) + [f"{steps} steps"] * (steps > 1)
-        return f" · the farthest of {' × '.join(parts)} in a cell" if parts else ""
+        if not parts:
+            return ""
+        farthest = " · farthest from the middle of the scale"
+        ways = (f"{farthest}, of {' × '.join(parts)}", farthest, " · farthest from mid-scale")
+        return next((words for words in ways if len(words) <= room), "")
 
     def strip(self, moment: Moment, width: int) -> Content:
         """The mean of every gate and state, and the chosen one over time."""

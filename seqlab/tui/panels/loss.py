@@ -101,20 +101,16 @@ class LossPanel(Panel):
         self.head(title if fits else f"Loss ({loss.label})", right)
 
     def strip(self, moment: Moment, width: int) -> Content:
-        """The newest eval loss, its curve, and the rung above it."""
-        snapshot = moment.snapshot
-        train = snapshot.metrics.get("train/loss")
+        """The curve, the newest eval loss and the rung above it; before the first evaluation the train loss."""
+        train, found = (moment.snapshot.metrics.get(metric) for metric in ("train/loss", LOSS))
         if train is None or not len(train):
             return Content(moment.waiting_for("the first loss"))
-        value = number(_last(snapshot))
-        rung = next((each for each in reversed(rungs_of(snapshot)) if each.value > _last(snapshot)), None)
-        beside = f"  below {rung.label} {number(rung.value)}" if rung else ""
+        value, beside = f"  train {number(train.last)}", ""
+        if found is not None and len(found):
+            value = f"  eval {number(found.last)}"
+            rungs = [rung for rung in rungs_of(moment.snapshot) if rung.value > found.last]
+            beside = f"  below {rungs[-1].label} {number(rungs[-1].value)}" if rungs else ""
         palette = self.plot.palette
-        room = max(0, width - len(value) - len(beside) - 7)
+        room = max(0, width - len(value) - len(beside))
         curve = spark(train.values, room, log=self.logarithmic, charset=palette.charset)
-        return Content.assemble(tinted(curve, palette.line(0)), f"  eval {value}", (beside, "$muted"))
-
-
-def _last(snapshot: Snapshot) -> float:
-    found = snapshot.metrics.get(LOSS)
-    return found.last if found is not None else float("nan")
+        return Content.assemble(tinted(curve, palette.line(0)), value, (beside, "$muted"))

@@ -60,13 +60,12 @@ def verdict(found: Sum) -> Content:
     """Answer, the network's, and how far off."""
     if np.isnan(found.output):
         return Content.assemble(
-            (f"{'answer':<{_LABEL}}", "$muted"), f"{_two(found.answer)}   network says NaN"
+            (f"{'answer':<{_LABEL}}", "$muted"), f"{_three(found.answer)}   network says NaN"
         )
-    off = abs(found.output - found.answer)
     return Content.assemble(
-        (f"{'answer':<{_LABEL}}", "$muted"), (f"{_two(found.answer)}", "bold"),
-        ("   network says ", "$muted"), (_two(found.output), "bold"),
-        ("   off by ", "$muted"), _two(off),
+        (f"{'answer':<{_LABEL}}", "$muted"), (_three(found.answer), "bold"),
+        ("   network says ", "$muted"), (_three(found.output), "bold"),
+        ("   off by ", "$muted"), _three(_rounded(found.output) - _rounded(found.answer)).lstrip("-"),
     )  # fmt: skip
 
 
@@ -117,6 +116,11 @@ def _place(step: int, count: int, room: int) -> int:
     return (first + after - 1) // 2
 
 
-def _two(value: float) -> str:
-    """Two decimals as long as that says anything."""
-    return f"{value:.2f}" if 0.005 <= abs(value) < 1e4 else number(value)
+def _three(value: float) -> str:
+    """Three decimals as long as that says anything."""
+    return f"{_rounded(value):.3f}" if abs(value) < 1e4 else number(value)
+
+
+def _rounded(value: float) -> float:
+    """What is written is what is subtracted; and no minus before a zero."""
+    return round(value, 3) + 0.0

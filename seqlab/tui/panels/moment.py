@@ -9,17 +9,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from seqlab.runs.launch import worker_log_tail
 from seqlab.runs.layout import FINAL_STATES
-from seqlab.runs.reader import Snapshot
+from seqlab.runs.reader import RunReader, Snapshot
+
+if TYPE_CHECKING:
+    from seqlab.runs.launch import Worker
 
 LEARNING_RATE = "training.optimizer.lr"
 """The field that a `set` command changes."""
+_LOG_LINES = 6
+"""Of a dead worker's last words."""
 
 
 @dataclass(frozen=True)
@@ -31,12 +37,16 @@ class Moment:
         state: the state to show: the snapshot's, or "lost" as soon as the lab's own worker is seen dead.
         doing: what the worker does until it trains, with its time: `compiling lstm 2.1 s`; after that "".
         exit_code: of the lab's own worker, once it has ended.
+        stderr: the last lines that the lab's own worker wrote before it had a run; of a dead one only.
+        log: the last lines of worker.log that are not blank; of a run that was lost or failed only.
     """
 
     snapshot: Snapshot
     state: str
     doing: str = ""
     exit_code: int | None = None
+    stderr: tuple[str, ...] = ()
+    log: tuple[str, ...] = ()
 
     @property
     def step(self) -> int:
@@ -73,6 +83,8 @@ class Moment:
     def waiting_for(self, what: str) -> str:
         """Words for a panel that has nothing to show: what goes on, and what comes then."""
         if self.over:
+            if self.snapshot.frame is not None and self.snapshot.probe is None:
+                return f"without probe.safetensors there is no {what.removeprefix('the ')}"
             ended = {"lost": "was lost", "stopped": "was stopped"}.get(self.state, self.state)
             return f"the run {ended} before there was anything to show"
         return f"{self.doing or self.state} · then {what}"
@@ -108,6 +120,20 @@ def observe(snapshot: Snapshot, worker: Hearsay | None = None, now: float | None
         state = "lost"
     doing = _doing(snapshot, state, worker, time.time() if now is None else now)
     return Moment(snapshot, state, doing, None if worker is None else worker.exit_code)
+
+
+def look(reader: RunReader, hearsay: Hearsay | None, worker: Worker | None) -> Moment:
+    """Poll a run, and fetch the last words of a worker that died. It reads files: not for the event loop.
+
+    Raises:
+        RunError: the folder is gone, or holds a newer format.
+    """
+    moment = observe(reader.poll(), hearsay)
+    if moment.state not in ("lost", "failed"):
+        return moment
+    stderr = worker.stderr_tail().splitlines() if worker is not None else []
+    log = [line for line in worker_log_tail(reader.folder, _LOG_LINES) if line.strip()]
+    return replace(moment, stderr=tuple(stderr[-_LOG_LINES:]), log=tuple(log))
 
 
 def changes(snapshot: Snapshot) -> list[Mapping[str, Any]]:

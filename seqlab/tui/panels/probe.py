@@ -106,8 +106,4 @@ class ProbePanel(Panel):
             return Content(symbols.score)
         if kind == "marked" and (found := sum_of(moment)) is not None:
             return verdict(found)
-        return (
-            forecast_words(moment)
-            if "future" in snapshot.probe
-            else Content("truth against the network's output")
-        )
+        return forecast_words(moment)

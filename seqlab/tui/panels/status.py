@@ -9,7 +9,6 @@ from itertools import product
 from textual.content import Content
 
 from seqlab.runs.claims import Verdict, verdicts
-from seqlab.runs.launch import worker_log_tail
 from seqlab.runs.layout import RunError
 from seqlab.runs.reader import Snapshot
 from seqlab.tui.panels.moment import Moment, changes, rows_last
@@ -18,11 +17,13 @@ from seqlab.tui.widgets.canvas import shorten
 
 CLIPPED_OVER = 100
 """Rows over which the clipped share is taken."""
+LOG_WIDTH = 60
+"""Cells for the last line of worker.log."""
 _GAP = "   "
 
 
 def status_line(moment: Moment, width: int, asked: str = "", rate_asked: float | None = None) -> Content:
-    """The line, in `width` cells; figures give way first, then the name of the run.
+    """The line, in `width` cells: the name is made short, then figures give way, then the short name.
 
     Args:
         moment: what to say.
@@ -34,16 +35,16 @@ def status_line(moment: Moment, width: int, asked: str = "", rate_asked: float |
     if asked:
         state, style = f"{state} · {asked} …", style
     figures = _figures(moment, rate_asked)
-    names = _names(moment.snapshot)
-    for dropped in range(len(figures) + 1):
-        kept = [words for rank, words in figures if rank >= dropped]
-        # Only the least of the figures gives way to keep a name on the line.
-        for name, gap in product(names if dropped else names[:-1], (_GAP, _GAP[1:])):
-            right = gap.join([state, *kept])
-            if len(name) + len(_GAP) + len(right) <= width:
-                between = " " * (width - len(name) - len(right))
-                figures_kept = "".join(gap + each for each in kept)
-                return Content.assemble((name, "bold"), between, (state, style), figures_kept)
+    without = [-1, *sorted(rank for rank, _ in figures)]
+    gaps = (_GAP, _GAP[1:])
+    ways = [*product(without, _names(moment.snapshot), gaps), *product(without, ("",), gaps)]
+    for dropped, name, gap in ways:
+        kept = [words for rank, words in figures if rank > dropped]
+        right = gap.join([state, *kept])
+        if len(name) + len(_GAP) + len(right) <= width:
+            between = " " * (width - len(name) - len(right))
+            figures_kept = "".join(gap + each for each in kept)
+            return Content.assemble((name, "bold"), between, (state, style), figures_kept)
     return Content.styled(shorten(state, width), style)
 
 
@@ -54,14 +55,17 @@ def state_words(moment: Moment) -> tuple[str, str]:
     if state == "training":
         return "● training", "$accent"
     if state == "paused":
-        return f"‖ paused at {moment.step:,}", "$warning"
+        return f"‖ paused at {moment.step:,} of {snapshot.status.steps:,}", "$warning"
     if state == "finished":
         return _finished(snapshot)
     if state == "stopped":
-        return f"■ stopped at {moment.step:,}", "$warning"
+        return f"■ stopped at {moment.step:,} of {snapshot.status.steps:,}", "$warning"
     if state == "diverged":
-        claimed = ", as claimed" if _all_held(_judged(snapshot)) else ""
-        return f"✗ {message or f'diverged at step {moment.step:,}'}{claimed}", "$error"
+        words = message or f"diverged at step {moment.step:,}"
+        if not _all_held(_judged(snapshot)):
+            return f"✗ {words}", "$error"
+        what, colon, why = words.partition(": ")
+        return f"✓ {what}, as claimed{colon}{why}", "$success"
     if state == "failed":
         return f"✗ failed: {message or 'see worker.log'}", "$error"
     if state == "lost":
@@ -71,8 +75,7 @@ def state_words(moment: Moment) -> tuple[str, str]:
 
 def lost_words(moment: Moment) -> str:
     """`? lost: no sign of the worker for 2 min (worker.log: killed)`; how it ended, where the lab saw it."""
-    tail = [line.strip() for line in worker_log_tail(moment.snapshot.folder, 5) if line.strip()]
-    log = f" (worker.log: {shorten(tail[-1], 60)})" if tail else ""
+    log = f" (worker.log: {shorten(moment.log[-1].strip(), LOG_WIDTH)})" if moment.log else ""
     if moment.exit_code is None:
         return f"? lost: no sign of the worker for {ago(moment.snapshot.age)}{log}"
     how = (
@@ -108,16 +111,16 @@ def clipped_share(snapshot: Snapshot) -> float | None:
     return float(rows.mean()) if rows.size and snapshot.spec.training.clip.kind != "none" else None
 
 
-def _names(snapshot: Snapshot) -> tuple[str, str, str, str]:
-    """What runs: long, shorter, short, and nothing."""
+def _names(snapshot: Snapshot) -> tuple[str, str, str]:
+    """What runs: long, shorter, short."""
     spec = snapshot.spec
     length, truncation = spec.task.timesteps, spec.training.truncation
     layers = f"{spec.model.layers} × " if spec.model.layers > 1 else ""
     short = f"{spec.task.name} · {spec.model.cell} {layers}{spec.model.hidden:,}"
     if 0 < truncation < length:
         shorter = f"{short} · truncation {truncation:,}"
-        return f"{shorter} of {length:,}", shorter, short, ""
-    return f"{short} · full BPTT over {length:,}", f"{short} · full BPTT", short, ""
+        return f"{shorter} of {length:,}", shorter, short
+    return f"{short} · full BPTT over {length:,}", f"{short} · full BPTT", short
 
 
 def _figures(moment: Moment, rate_asked: float | None) -> list[tuple[int, str]]:
@@ -126,9 +129,7 @@ def _figures(moment: Moment, rate_asked: float | None) -> list[tuple[int, str]]:
     found = []
     if moment.state == "finished":
         found.append((4, f"{status.steps:,} steps"))
-    elif moment.state in ("paused", "stopped"):  # which say the step themselves
-        found.append((4, f"of {status.steps:,}"))
-    elif moment.state != "diverged":
+    elif moment.state not in ("paused", "stopped", "diverged"):  # which say the step themselves
         found.append((4, f"step {moment.step:,} of {status.steps:,}"))
     training = moment.state == "training" and status.rate
     if training and status.rate:

@@ -69,13 +69,35 @@ def _about_gradient(moment: Moment, layer: int) -> str:
     if reach is None or gradient is None or full is None or credit is None or not reach.steps.any():
         return ""
     whose = f"layer {layer + 1}'s " if moment.snapshot.spec.model.layers > 1 else ""
-    if not np.isfinite(full).all():
-        return f"{_capital(whose or 'the ')}gradient under full BPTT is not finite: it overflows float32."
+    if bad := _not_finite(moment, layer, whose, full):
+        return bad
     if reach.without:
         return _ends(reach, whose, float(full[0]))
+    if not np.isfinite(credit).all():
+        return ""
     if reach.walls.size:
-        return _cut(reach, whose, credit)
+        return _cut(reach, f" of layer {layer + 1}" if whose else "", credit)
     return _carried(reach, whose, credit, _step_size(moment))
+
+
+def _not_finite(moment: Moment, layer: int, whose: str, full: NDArray[np.float32]) -> str:
+    """Where numbers end, in the states or else in the gradient; "" as long as they do not."""
+    names = [state.name for state in moment.snapshot.spec.model.states()]
+    states = [moment.tensor(f"layer{layer}/state/{name}") for name in names]
+    bad = np.zeros(len(full), np.bool_)
+    for state in states:
+        if state is not None:
+            bad |= ~np.isfinite(state).all(axis=1)
+    if bad.any():
+        first = int(np.argmax(bad))
+        step = 1 + _step_size(moment) * first
+        where = f"from step {step:,} on" if bad[first:].all() else f"at step {step:,}"
+        then = "" if np.isfinite(full).any() else ", so the gradient is finite at no step"
+        return f"{_capital(whose or 'the ')}state is not finite {where}{then}."
+    if not np.isfinite(full).all():
+        cause = ": it overflows float32" if np.isinf(full).any() else ""
+        return f"{_capital(whose or 'the ')}gradient under full BPTT is not finite{cause}."
+    return ""
 
 
 def _ends(reach: Reach, whose: str, first: float) -> str:
@@ -86,15 +108,15 @@ def _ends(reach: Reach, whose: str, first: float) -> str:
     return f"{_capital(whose or 'the ')}gradient {where}: {none}; {sent}."
 
 
-def _cut(reach: Reach, whose: str, credit: NDArray[np.float32]) -> str:
-    """Every step gets something, but from its own window alone."""
+def _cut(reach: Reach, of: str, credit: NDArray[np.float32]) -> str:
+    """Every step gets something, but from its own window alone: how far the last loss would send without."""
     wall = int(reach.walls[-1])
     walls = "1 wall cuts" if reach.walls.size == 1 else f"{reach.walls.size:,} walls cut"
     first = float(credit[0])
-    sent = f"would send {_short(first)} to step 1" if first else f"to step 1 is {BELOW}"
-    sender = f", in {whose[:-3]}," if whose else ""
+    to = f"to step 1{of}"
+    sent = f"it would send {_short(first)} {to}" if first else f"what it would send {to} is {BELOW}"
     back = f"the last loss reaches back to step {wall + 1:,}"
-    return f"{walls} the gradient: {back}; full BPTT{sender} {sent}."
+    return f"{walls} the gradient: {back}; under full BPTT {sent}."
 
 
 def _carried(reach: Reach, whose: str, credit: NDArray[np.float32], stride: int) -> str:

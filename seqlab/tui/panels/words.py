@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-from seqlab.runs.launch import worker_log_tail
+from seqlab.spec.schema import Spec
 from seqlab.tui.panels.moment import Moment
+from seqlab.tui.panels.status import LOG_WIDTH
 from seqlab.tui.widgets.axes import number
-
-if TYPE_CHECKING:
-    from seqlab.runs.launch import Worker
-
-_LOG_LINES = 6
 
 _HELP = """\
 Loss: on each batch that it trains on, faint; on a held-out split, bold. A rung is the loss of a predictor \
 that knows less than the task needs; a loss within 5 % of a rung is said to be on it.
 Gradient: the norm of ∂L/∂h at each timestep, over the probe sequences and all units. Walls cut it: steps \
 from which no loss can be reached get none. Behind it, faint, what full BPTT would send, and the credit of \
-the last loss alone; where they are the same as the line in front they are left out. "Below float32" is a \
+the last loss alone, not divided by the number of losses: where there is a loss at every step, its scale is not \
+that of the other lines. Where these are the same as the line in front they are left out. "Below float32" is a \
 gradient that is there and rounds to 0. All this is reach and no more: networks learn inside a window what \
 carries over.
 Gates: the first probe sequence, units down, time across. In the panel, arrows move a cursor, with shift \
@@ -30,9 +26,9 @@ was clipped."""
 
 
 def help_text(moment: Moment | None) -> str:
-    """What the words on the screen mean, with the rungs as measured on the run's own eval split."""
+    """What this run is about, and what the words on the screen mean, with the rungs as measured."""
     rungs = moment.snapshot.rungs if moment is not None else ()
-    lines = [_HELP]
+    lines = [*(_about(moment.snapshot.spec) if moment is not None else ()), _HELP]
     if rungs:
         lines.append("Rungs, by formula and as measured on this run's eval split:")
     lines += [
@@ -42,17 +38,32 @@ def help_text(moment: Moment | None) -> str:
     return "\n".join([*lines, ""])
 
 
-def troubles(moment: Moment, worker: Worker | None) -> list[str]:
+def _about(spec: Spec) -> list[str]:
+    """Title, explanation and claims, with an empty line behind; nothing of a spec without."""
+    claims = [f"  {claim.in_words()}" + (f": {claim.why}" if claim.why else "") for claim in spec.expect]
+    parts = [
+        spec.title[:1].upper() + spec.title[1:],
+        # Broken where the screen ends, not where the file's lines do.
+        *(" ".join(paragraph.split()) for paragraph in spec.about.split("\n\n")),
+        "\n".join(["Claimed:", *claims]) if claims else "",
+    ]
+    return [f"{part}\n" for part in parts if part]
+
+
+def troubles(moment: Moment) -> list[str]:
     """What to know beyond the state: what cannot be read, and the last words of a worker that died."""
     snapshot = moment.snapshot
     lines = list(snapshot.problems[:3])
     if moment.state in ("training", "paused") and snapshot.status.message:
         lines.append(snapshot.status.message)
     if moment.state in ("lost", "failed"):
-        if worker is not None:
-            lines += worker.stderr_tail().splitlines()[-_LOG_LINES:]
-        tail = [line for line in worker_log_tail(snapshot.folder, _LOG_LINES) if line.strip()]
-        lines += ["the end of worker.log:", *tail] if tail else ["worker.log is empty"]
+        lines += [line for line in moment.stderr if line not in moment.log]
+        # A lost run has its last line in the status.
+        told = moment.state == "lost" and len(moment.log) == 1 and len(moment.log[0].strip()) <= LOG_WIDTH
+        if moment.log and not told:
+            lines += ["the end of worker.log:", *moment.log]
+        elif not moment.log and not moment.stderr:
+            lines.append("worker.log is empty")
     return lines
 
 

@@ -1,7 +1,12 @@
-"""One field of a form: its name, where it is set, unit and bounds beside it, problems under it."""
+"""One field of a form: its name, where it is set, unit and bounds beside it, problems under it.
+
+Keys may come faster than the form follows them. So a field tells the draft of each change itself, and never
+writes to an editor whose last change it has not heard of yet: that one is newer than what the draft says.
+"""
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -96,20 +101,20 @@ class Picker(Select[str], inherit_bindings=False):
 
 
 class Field(Widget):
-    """A row of the form. It shows what the draft says and reports what is typed."""
+    """A row of the form. It shows what the draft says and tells the draft what is typed."""
 
     @dataclass
     class Edited(Message):
-        """A field was set by hand."""
+        """The draft was changed by hand, at this path."""
 
         path: Path
-        text: str
 
     def __init__(self, entry: Entry, draft: Draft) -> None:
         super().__init__()
         self.entry = entry
         self._draft = draft
         self._editor = self._make_editor()
+        self._heard = self._editor.value
         self._hint = Static(classes="hint", markup=False)
         self._hinted = ""
         self._problem = Static(classes="problem", markup=False)
@@ -132,12 +137,12 @@ class Field(Widget):
             default = self._draft.default(entry.path)
             if editor.placeholder != default:
                 editor.placeholder = default
-            if not self._draft.reads(entry, editor.value):
+            if editor.value == self._heard and not self._draft.reads(entry, editor.value):
                 with self.prevent(Input.Changed):
-                    editor.value = self._draft.text(entry.path)
-        elif editor.is_mounted and editor.value != self._choice():
+                    editor.value = self._heard = self._draft.text(entry.path)
+        elif editor.is_mounted and editor.value == self._heard and editor.value != self._choice():
             with self.prevent(Select.Changed):
-                editor.value = self._choice()
+                editor.value = self._heard = self._choice()
         self._show_hint()
         if problem != self._said:
             self._said = problem
@@ -147,14 +152,21 @@ class Field(Widget):
     @on(Input.Changed)
     def _typed(self, event: Input.Changed) -> None:
         event.stop()
+        self._heard = event.value
         if not self._draft.reads(self.entry, event.value):
-            self.post_message(self.Edited(self.entry.path, event.value))
+            self._set(event.value)
 
     @on(Select.Changed)
     def _picked(self, event: Select.Changed) -> None:
         event.stop()
+        self._heard = event.value
         if event.value != self._choice():
-            self.post_message(self.Edited(self.entry.path, str(event.value)))
+            self._set(str(event.value))
+
+    def _set(self, text: str) -> None:
+        with contextlib.suppress(KeyError):  # another choice has just taken this field away
+            self._draft.set(self.entry.path, text)
+            self.post_message(self.Edited(self.entry.path))
 
     def _make_editor(self) -> Input | Picker:
         entry = self.entry

@@ -91,7 +91,6 @@ class Form(VerticalScroll, can_focus=False, inherit_bindings=False):
     @on(Field.Edited)
     async def _edited(self, event: Field.Edited) -> None:
         event.stop()
-        self.draft.set(event.path, event.text)
         await self.follow()
         self._explain()
 
