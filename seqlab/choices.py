@@ -70,6 +70,7 @@ class FieldDescription:
         high: the greatest allowed value, if there is one; `high_open` likewise.
         choices: the allowed values of a choice.
         unit: the unit in words, may be empty.
+        zero: what 0 means, if that is something of its own; may be empty.
         help: one line.
     """
 
@@ -82,6 +83,7 @@ class FieldDescription:
     high_open: bool
     choices: tuple[str, ...]
     unit: str
+    zero: str
     help: str
 
     @property
@@ -135,6 +137,7 @@ def _describe(name: str, info: Any) -> FieldDescription | None:
         high_open=high_open,
         choices=choices,
         unit=str(extra.get("unit", "")),
+        zero=str(extra.get("zero", "")),
         help=info.description or "",
     )
 

@@ -69,8 +69,8 @@ class Training(Section):
         0,
         ge=0,
         le=1_000_000,
-        description="cut the gradient every so many steps; 0 is full backpropagation",
-        json_schema_extra={"unit": "timesteps"},
+        description="cut the gradient every so many steps",
+        json_schema_extra={"unit": "timesteps", "zero": "full BPTT"},
     )
     update: Literal["sequence", "window"] = Field(
         "sequence", description="one update for the whole sequence, or one after each window"

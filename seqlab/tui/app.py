@@ -10,10 +10,12 @@ import os
 import signal
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from textual import work
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
@@ -73,6 +75,7 @@ class LabApp(App[None]):
     """
 
     TITLE = "seqlab"
+    NOTIFICATION_TIMEOUT = 4
     CSS_PATH: ClassVar[Any] = ["app.tcss", "screens/setup.tcss"]
     HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (LEAST[0], "-narrow"), (100, "-wide")]  # noqa: RUF012
     VERTICAL_BREAKPOINTS = [(0, "-flat"), (LEAST[1], "-low"), (30, "-tall")]  # noqa: RUF012
@@ -114,7 +117,7 @@ class LabApp(App[None]):
 
     def get_default_screen(self) -> Screen[Any]:
         """Setup lies under everything."""
-        return SetupScreen(self._overrides)
+        return SetupScreen(self._overrides, self._source)
 
     def on_mount(self) -> None:
         """Leave properly on signals; open what was asked for."""
@@ -133,15 +136,15 @@ class LabApp(App[None]):
 
         return LabScreen(folder, worker)
 
-    def start_run(self, spec: Spec, standby: Standby) -> None:
-        """Make a run folder, send a worker to it, and open the lab on it.
+    async def start_run(self, spec: Spec, standby: Standby) -> None:
+        """Make a run folder, send a worker to it, and open the lab on it. No screen waits for the disk.
 
         Raises:
             RunError: the folder cannot be made, or no worker can be started.
         """
         from seqlab.runs.layout import create_run
 
-        folder = create_run(spec, self._out)
+        folder = await asyncio.to_thread(create_run, spec, self._out)
         worker = standby.run(folder)
         self._started.append(worker)
         self._folders.append(folder)
@@ -171,21 +174,25 @@ class LabApp(App[None]):
                 run = partial(self.run_action, binding.action, active.node)
                 yield SystemCommand(binding.description.capitalize(), binding.tooltip, run)
         yield SystemCommand("Theme", "Change the colours", self.action_change_theme)
-        yield SystemCommand("Picture", "Save the screen as an SVG", self._picture)
+        yield SystemCommand("Picture", "Save the screen as an SVG in the current folder", self._picture)
 
     def farewell(self) -> list[str]:
-        """What to say after leaving: which runs go on, and how to come back to them."""
+        """What to say after leaving: which runs go on or wait, and how to come back to them."""
         from seqlab.runs.layout import FINAL_STATES, RunError, home
         from seqlab.runs.liveness import read_state
 
+        ended = {worker.folder for worker in self._started if not worker.alive}
         lines = []
         for folder in self._folders:
+            if folder in ended:  # though its last state may not say so
+                continue
             with suppress(RunError, OSError):
                 status, state = read_state(folder)
                 if state not in FINAL_STATES and state != "lost":
                     where = f"{state}, step {status.step:,} of {status.steps:,}"
                     named = folder.name if folder.parent == home() else str(folder)
-                    lines.append(f"{folder.name}: {where}; training goes on.")
+                    goes = "it stays paused" if state == "paused" else "training goes on"
+                    lines.append(f"{folder.name}: {where}; {goes}.")
                     lines.append(f"  seqlab watch {named}   comes back to it")
         return lines
 
@@ -194,18 +201,30 @@ class LabApp(App[None]):
         for worker in self._started:
             worker.close()
 
-    def _start_source(self, spec: Spec) -> None:
+    @work
+    async def _start_source(self, spec: Spec) -> None:
         from seqlab.runs.layout import RunError
         from seqlab.tui.standby import Standby
 
         try:
-            self.start_run(spec, Standby(self.worker_factory))
+            await self.start_run(spec, Standby(self.worker_factory))
         except RunError as error:
             if isinstance(self.screen, SetupScreen):
                 self.screen.notice(str(error))
 
     def _picture(self) -> None:
-        self.deliver_screenshot()
+        name = f"seqlab-{datetime.now():%Y-%m-%d-%H%M%S}.svg"
+        picture = self.export_screenshot()
+        for place in (Path.cwd, Path.home):
+            try:
+                file = place() / name
+                file.write_text(picture, encoding="utf-8")
+            except (OSError, RuntimeError) as error:
+                problem = error
+                continue
+            self.notify(str(file), title="Picture saved", markup=False)
+            return
+        self.notify(f"{problem}", title="The picture cannot be saved", severity="error", markup=False)
 
     def _leave_on(self, number: signal.Signals) -> None:
         self.left_on = 128 + number

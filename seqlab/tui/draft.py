@@ -39,7 +39,7 @@ class Entry:
         label: how the form names it.
         kind: as in `FieldDescription`.
         options: (value, one line about it) of every allowed value; empty for what is typed.
-        hint: unit and bounds.
+        hint: unit, and bounds or what 0 means.
         help: one line.
     """
 
@@ -267,6 +267,18 @@ def load_presets() -> tuple[Preset, ...]:
     return tuple(found)
 
 
+def preset_of(spec: Spec, known: Iterable[Preset]) -> Preset:
+    """The known preset that a spec is, else one made of the spec itself."""
+    for preset in known:
+        with contextlib.suppress(SpecError):
+            if preset.data and validate(preset.data) == spec:
+                return preset
+    data = spec.model_dump(mode="json", exclude_none=True, exclude_unset=True)
+    if validate(data) != spec:  # a default that follows another field was set to what it would not be
+        data = spec.model_dump(mode="json", exclude_none=True)
+    return Preset("the given spec", spec.title, spec.about, data)
+
+
 def summary_of(draft: Draft, group: Group) -> tuple[str, ...]:
     """A group in words, a field each, in order: `("adam", "lr 0.005", …)`."""
     words = []
@@ -284,6 +296,8 @@ _described = lru_cache(describe)
 
 def _entry(path: Path, about: FieldDescription) -> Entry:
     hint = ", ".join(part for part in (about.unit, "" if about.choices else about.bounds) if part)
+    if about.zero:  # which says more than the bounds do
+        hint = "; ".join(part for part in (about.unit, f"0 = {about.zero}") if part)
     choices = ("true", "false") if about.kind == "boolean" else about.choices
     return Entry(
         path, label_of(about.name), about.kind, tuple((value, "") for value in choices), hint, about.help

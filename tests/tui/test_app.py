@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 from functools import partial
@@ -10,12 +12,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from seqlab.runs import control
 from seqlab.runs.launch import Worker
 from seqlab.runs.layout import create_run, list_runs
+from seqlab.runs.liveness import read_status
 from seqlab.runs.run import Run
 from seqlab.tui.app import LabApp
 from seqlab.tui.screens.lab import LabScreen
 from tests.conftest import small
+from tests.tui.conftest import Begin
 from tests.tui.waiting import until
 
 
@@ -94,3 +99,53 @@ async def test_it_draws_under_any_theme(theme: str) -> None:
         assert isinstance(screen, SetupScreen)
         await until(pilot, lambda: screen.ready)
         assert "Truncation" in app.export_screenshot()
+
+
+async def test_the_picture_is_saved_where_it_can_be_and_a_toast_says_where(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, gone = tmp_path / "home", tmp_path / "gone"
+    home.mkdir()
+    gone.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.chdir(home)
+    app = LabApp()
+    async with app.run_test(size=(120, 36), notifications=True) as pilot:
+        for leave in (tmp_path, gone):
+            os.chdir(leave)
+            if leave is gone:
+                gone.rmdir()
+            [picture] = [c for c in app.get_system_commands(app.screen) if c.title == "Picture"]
+            picture.callback()
+            await pilot.pause()
+            file = Path(list(app._notifications)[-1].message)
+            assert file.parent == (home if leave is gone else tmp_path)
+            assert "<svg" in file.read_text()
+        os.chdir(home)
+
+
+def said_on_leaving(app: LabApp, folder: Path, worker: Worker) -> str:
+    app._folders, app._started = [folder], [worker]
+    return "\n".join(app.farewell())
+
+
+async def test_on_leaving_it_says_of_each_run_whether_it_trains_or_waits(begin: Begin) -> None:
+    app = LabApp()
+    folder, worker = begin()
+    async with app.run_test() as pilot:
+        await until(pilot, lambda: read_status(folder).state == "training", 120)
+        assert "training goes on" in said_on_leaving(app, folder, worker)
+        control.send(folder, "pause")
+        await until(pilot, lambda: read_status(folder).state == "paused", 60)
+        said = said_on_leaving(app, folder, worker)
+        assert "it stays paused" in said
+        assert "training goes on" not in said
+        assert f"seqlab watch {folder}   comes back to it" in said
+
+
+async def test_on_leaving_nothing_is_said_of_a_run_whose_worker_has_ended(begin: Begin) -> None:
+    folder, worker = begin()
+    os.kill(worker.pid, signal.SIGKILL)
+    worker.reap(60)
+    assert read_status(folder).state == "starting"
+    assert said_on_leaving(LabApp(), folder, worker) == ""

@@ -6,9 +6,10 @@ import pytest
 
 from seqlab.cells import CELLS
 from seqlab.methods import CLIPS, OPTIMIZERS
+from seqlab.spec.files import validate
 from seqlab.spec.schema import Spec
 from seqlab.tasks import TASKS
-from seqlab.tui.draft import CELL, CLIP, OPTIMIZER, TASK, TRUNCATION, Draft, Preset, summary_of
+from seqlab.tui.draft import CELL, CLIP, OPTIMIZER, TASK, TRUNCATION, Draft, Preset, preset_of, summary_of
 
 PRESET = Preset(
     "two",
@@ -179,3 +180,26 @@ def test_an_override_that_names_nothing_is_a_problem_and_no_crash() -> None:
     assert list(draft.check().problems) == [TASK]
     draft.override(["nonsense.here=1"])
     assert () in draft.check().problems
+
+
+def test_the_hint_of_the_truncation_says_what_zero_means() -> None:
+    hints = {entry.path: entry.hint for entry in Draft().entries()}
+    assert hints[TRUNCATION] == "timesteps; 0 = full BPTT"
+    assert hints["task", "length"] == "timesteps, 2 – 100,000"
+
+
+def test_a_given_spec_is_the_preset_that_it_equals_or_one_of_its_own() -> None:
+    same, other = validate(PRESET.data), validate({**PRESET.data, "title": "mine", "expect": []})
+    assert preset_of(same, [PRESET]) is PRESET
+    draft = Draft()
+    draft.load(preset_of(other, [PRESET]))
+    assert spec_of(draft) == other
+    assert draft.unchanged(other)
+
+
+def test_a_resolved_spec_fills_the_form_with_just_what_it_says() -> None:
+    data = {**PRESET.data, "training": {"steps": 1000, "frame_every": 7}}
+    resolved = validate(validate(data).model_dump(mode="json", exclude_none=True))
+    draft = Draft()
+    draft.load(preset_of(resolved, []))
+    assert spec_of(draft) == resolved

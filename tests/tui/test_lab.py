@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import combinations
@@ -10,14 +11,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.style import Style
 from textual.pilot import Pilot
 from textual.widget import Widget
+from textual.widgets._footer import FooterKey
 
 from seqlab.runs import control
 from seqlab.runs.launch import Worker
-from seqlab.runs.layout import create_run
+from seqlab.runs.layout import RunError, create_run
 from seqlab.runs.reader import RunReader
+from seqlab.tui import themes
 from seqlab.tui.app import LabApp
+from seqlab.tui.palette import Palette
 from seqlab.tui.panels.base import Panel
 from seqlab.tui.screens.lab import LabScreen
 from seqlab.tui.screens.setup import SetupScreen
@@ -62,6 +67,16 @@ def state(screen: LabScreen) -> str:
 
 def toasts(screen: LabScreen) -> str:
     return "\n".join(each.message for each in screen.app._notifications)
+
+
+def hex_of(style: Style) -> str:
+    assert style.color is not None
+    return style.color.get_truecolor().hex
+
+
+def dimmed(screen: LabScreen) -> set[str]:
+    """The actions that the footer shows as out of order."""
+    return {key.action for key in screen.query(FooterKey) if key.has_class("-disabled")}
 
 
 def shown(screen: LabScreen) -> list[Widget]:
@@ -199,12 +214,38 @@ class TestPanels:
             await pilot.press("space")
             await until(pilot, lambda: "cannot pause yet: starting a worker" in toasts(screen))
 
+    @pytest.mark.parametrize("size", [FOUR, ONE])
+    async def test_another_theme_colours_a_finished_run_anew(
+        self, finished: Finished, size: tuple[int, int]
+    ) -> None:
+        async with lab(finished("adding"), size=size) as (pilot, _):
+            old = hex_of(Palette.detect(pilot.app).line(0, "bold"))
+            assert old in pilot.app.export_screenshot()
+            pilot.app.theme = themes.LIGHT.name
+            new = hex_of(Palette.detect(pilot.app).line(0, "faint"))
+            await until(pilot, lambda: new in pilot.app.export_screenshot(), 20)
+            await until(pilot, lambda: old not in pilot.app.export_screenshot(), 20)
+
+    async def test_a_run_that_is_copied_without_its_probe_says_so(
+        self, finished: Finished, tmp_path: Path
+    ) -> None:
+        folder = tmp_path / "run"
+        shutil.copytree(finished("adding"), folder)
+        (folder / "probe.safetensors").unlink()
+        async with lab(folder) as (_, screen):
+            for panel in (screen.gradient, screen.probe):
+                assert "probe.safetensors is missing" in text(panel)
+
     async def test_help_explains_this_screen(self, finished: Finished) -> None:
-        async with lab(finished("adding")) as (pilot, screen):
+        async with lab(finished("adding"), size=(120, 70)) as (pilot, screen):
             await pilot.press("question_mark")
             await until(pilot, lambda: screen.app.screen is not screen)
             await until(pilot, lambda: screen.app.screen.query("#help-keys"))
-            assert "one marker: 0.08333, measured" in (screen.HELP or "")
+            await until(pilot, lambda: screen.app.screen.query_one("#help-keys").size.height)
+            help_screen = screen.app.screen
+            seen = "\n".join(strip.text for strip in help_screen._compositor.render_strips())
+            assert "one marker: 0.08333, measured" in seen
+            assert "Pause the training, or let it go on" in seen
 
 
 class TestSteering:
@@ -250,10 +291,12 @@ class TestSteering:
         folder, worker = begin()
         async with lab(folder, worker) as (pilot, screen):
             await until(pilot, lambda: state(screen) == "training")
+            assert not dimmed(screen)
             await pilot.press("s")
             await until(pilot, lambda: state(screen) == "stopped")
             assert "■ stopped at" in text(screen.status)
             assert (folder / "checkpoints" / "latest.json").exists()
+            await until(pilot, lambda: dimmed(screen) == {"pause", "step", "rate(-1)", "rate(1)", "stop"})
             await pilot.press("space", "full_stop", "right_square_bracket", "s")
             for what in ("pause", "make a step", "change the learning rate", "stop"):
                 words = f"cannot {what}: the run is stopped"
@@ -273,9 +316,29 @@ class TestSteering:
             await pilot.press("n")
             app = pilot.app
             await until(pilot, lambda: isinstance(app.screen, SetupScreen))
-            await until(pilot, lambda: any(folder.name in each.message for each in app._notifications))
+            await until(pilot, lambda: any(each.title == "The run goes on" for each in app._notifications))
+            assert f"seqlab watch {folder} comes back to it" in {each.message for each in app._notifications}
             await until(pilot, lambda: not list((folder / "control").glob("viewer-*")))
         assert worker.alive
+
+    async def test_n_leaves_a_paused_run_paused(self, begin: Begin) -> None:
+        folder, worker = begin()
+        async with lab(folder, worker) as (pilot, screen):
+            await until(pilot, lambda: state(screen) == "training")
+            await pilot.press("space")
+            await until(pilot, lambda: state(screen) == "paused")
+            await pilot.press("n")
+            app = pilot.app
+            await until(pilot, lambda: isinstance(app.screen, SetupScreen))
+            await until(
+                pilot, lambda: [each.title for each in app._notifications] == ["The run stays paused"]
+            )
+
+    async def test_n_says_nothing_of_a_run_that_is_over(self, finished: Finished) -> None:
+        async with lab(finished("adding")) as (pilot, _):
+            await pilot.press("n")
+            await until(pilot, lambda: isinstance(pilot.app.screen, SetupScreen))
+            assert not list(pilot.app._notifications)
 
     async def test_q_leaves_it_running(self, begin: Begin) -> None:
         folder, worker = begin()
@@ -293,7 +356,9 @@ class TestFaults:
             async with lab(create_run(small(), tmp_path), worker) as (pilot, screen):
                 await until(pilot, lambda: state(screen) == "lost")
                 assert "? lost: the worker ended with exit code 1" in text(screen.status)
-                assert "No module named" in text(screen.trouble)
+                assert text(screen.trouble).count("No module named") == 1
+                assert "No module named" not in text(screen.status)
+                assert "worker.log is empty" not in picture(screen)
                 await pilot.press("y")
                 await until(pilot, lambda: "linear" in text(screen.loss))
         finally:
@@ -328,6 +393,34 @@ class TestFaults:
         async with lab(folder) as (pilot, screen):
             await until(pilot, lambda: broken in picture(screen))
             assert screen.is_running
+
+    async def test_leaving_while_it_reads_ends_quietly(
+        self, finished: Finished, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for error in (False, True):
+            async with lab(finished("adding")) as (pilot, screen):
+                reading, left = threading.Event(), threading.Event()
+
+                def slow(*_: Any, error: bool = error, reading: Any = reading, left: Any = left) -> Any:
+                    reading.set()
+                    left.wait(60)
+                    if error:
+                        raise RunError("gone")
+                    return screen.moment
+
+                shown: list[Any] = []
+                monkeypatch.setattr(screen, "_poll", slow)
+                monkeypatch.setattr(screen, "_show", shown.append)
+                monkeypatch.setattr(screen, "_show_trouble", shown.append)
+                [loop] = [each for each in pilot.app.workers if each.group == "follow"]
+                await until(pilot, reading.is_set)
+                monkeypatch.setattr(loop, "cancel", lambda: None)  # as if it came too late
+                pilot.app.pop_screen()
+                await until(pilot, lambda screen=screen: not screen.is_attached)
+                left.set()
+                await until(pilot, lambda loop=loop: loop.is_finished)
+                assert loop.error is None
+                assert not shown
 
     async def test_it_skips_a_tick_while_the_terminal_does_not_keep_up(
         self, finished: Finished, monkeypatch: pytest.MonkeyPatch

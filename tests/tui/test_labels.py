@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seqlab.tui.widgets.labels import LabelSpace, Spot
+from seqlab.tui.widgets.labels import LabelSpace, Spot, Wanted
 
 
 def empty(rows: int = 3, columns: int = 20) -> np.ndarray:
@@ -67,3 +69,29 @@ def test_no_two_labels_overlap(texts: list[str], goal: float, columns: int) -> N
             assert 0 <= spot.column <= columns - len(spot.text)
             seen[spot.row, spot.column : spot.column + len(spot.text)] += 1
     assert seen.max() <= 1
+
+
+@settings(max_examples=200)
+@given(
+    st.lists(st.integers(0, 6), min_size=1, max_size=4).map(sorted),
+    st.lists(st.tuples(st.integers(0, 6), st.integers(0, 59)), max_size=120),
+    st.integers(7, 12),
+    st.sampled_from([0.62, 1.0]),
+)
+def test_stacked_labels_are_read_in_order_and_none_is_lost(
+    rows: list[int], drawn: list[tuple[int, int]], height: int, goal: float
+) -> None:
+    picture = empty(height, 60)
+    for row, column in drawn:
+        picture[row, column] = True
+    names = [f"label {number}" for number in range(len(rows))]
+    wanted = [Wanted(row, name, goal * 60) for row, name in zip(rows, names, strict=True)]
+    spots = LabelSpace(picture).stack(wanted)
+    assert spots == sorted(spots)
+    assert [name for spot in spots for name in spot.text.strip().split(", ")] == names
+    assert all(a.row < b.row or a.column + len(a.text) <= b.column for a, b in itertools.pairwise(spots))
+
+
+def test_labels_without_room_for_two_become_one() -> None:
+    spots = LabelSpace(empty(1, 13)).stack([Wanted(0, "abcd", 6), Wanted(0, "efgh", 6)])
+    assert spots == [Spot(0, 0, " abcd, efgh ")]

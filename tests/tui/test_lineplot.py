@@ -282,3 +282,23 @@ async def test_degenerate_values_are_drawn(y: list[float], log: bool) -> None:
     plot = LinePlot(PlotData((Series(np.arange(5), y),), levels=(Level(0, "zero"),), log=log))
     async with shown(plot):
         assert any(row.strip() for row in lines(plot))
+
+
+@pytest.mark.parametrize("log", [False, True])
+@pytest.mark.parametrize("width", [44, 60, 100])
+async def test_labels_stand_in_the_order_of_their_levels(width: int, log: bool) -> None:
+    draw = np.random.default_rng(width)
+    levels = (Level(0.0, "exact"), Level(1 / 6, "constant 1"), Level(1 / 12, "one marker"))
+    x = np.arange(300)
+    plot = LinePlot(palette=PALETTE)
+    async with shown(plot, width, 21) as pilot:
+        for height in range(21, 4, -1):
+            await pilot.resize_terminal(width, height)
+            await pilot.pause()
+            for _ in range(6):
+                fall = draw.uniform(0.05, 0.6) * np.exp(-x / draw.uniform(10, 2_000))
+                noise = np.exp(draw.normal(0, draw.uniform(0, 1), x.size))
+                plot.show(PlotData((Series(x, fall * noise),), levels=levels, log=log))
+                whole = "\n".join(lines(plot))
+                places = [whole.find(name) for name in ("constant 1", "one marker", "exact")]
+                assert -1 < places[0] < places[1] < places[2], whole

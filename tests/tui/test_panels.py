@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -13,20 +16,23 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from seqlab.cells.base import State
+from seqlab.runs import control
 from seqlab.runs.metrics import Series
+from seqlab.runs.reader import RunReader
 from seqlab.spec import Spec
 from seqlab.tui.palette import Palette
 from seqlab.tui.panels.forecast import forecast_plot
-from seqlab.tui.panels.gates import scale_of, time_axis
-from seqlab.tui.panels.gradient import gradient_plot, reach_of
-from seqlab.tui.panels.loss import loss_plot, sight_of
-from seqlab.tui.panels.marked import Sum, sum_lines, sum_of, sum_plot
-from seqlab.tui.panels.moment import Hearsay, Moment, observe
-from seqlab.tui.panels.probe import kind_of
+from seqlab.tui.panels.gates import GatesPanel, scale_of, time_axis, unit_words
+from seqlab.tui.panels.gradient import GradientPanel, gradient_plot, reach_of
+from seqlab.tui.panels.loss import LossPanel, loss_plot, sight_of
+from seqlab.tui.panels.marked import Sum, sum_lines, sum_of, sum_plot, verdict
+from seqlab.tui.panels.moment import Hearsay, Moment, look, observe
+from seqlab.tui.panels.probe import ProbePanel, kind_of
 from seqlab.tui.panels.status import ago, clock, state_words, status_line
-from seqlab.tui.panels.steering import next_rate
+from seqlab.tui.panels.steering import Steering, next_rate
 from seqlab.tui.panels.symbols import Symbols, folded, symbol_lines, symbols_of
-from seqlab.tui.panels.words import fitted, help_text
+from seqlab.tui.panels.words import fitted, help_text, troubles
+from seqlab.tui.widgets.axes import number
 from tests.conftest import small
 
 Moments = Callable[[str], Moment]
@@ -161,8 +167,18 @@ class TestProbe:
         words = "\n".join(line.plain for line in sum_lines(found, 60, PALETTE))
         for step in found.marked:
             assert f"{found.values[step]:.2f} at {step + 1}" in words
-        assert f"answer   {found.answer:.2f}" in words
-        assert f"off by {abs(found.answer - found.output):.2f}" in words
+        assert f"answer   {found.answer:.3f}" in words
+
+    @given(st.floats(-100, 100), st.floats(-100, 100))
+    def test_answer_and_output_differ_by_what_is_written_beside_them(
+        self, answer: float, output: float
+    ) -> None:
+        values = np.zeros(2, np.float32)
+        words = verdict(Sum(values, (0, 1), answer, output, np.arange(2), values)).plain.split()
+        said, by, off = float(words[1]), float(words[4]), float(words[-1])
+        assert words[2:4] == ["network", "says"]
+        assert off == pytest.approx(abs(said - by), abs=1e-9)
+        assert abs(said - answer) <= 0.000_501
 
     @given(st.integers(2, 300), st.integers(20, 120), st.data())
     def test_an_arrow_stands_under_the_value_that_it_marks(self, length: int, width: int, data: Any) -> None:
@@ -292,6 +308,32 @@ class TestStatus:
         assert "claimed" not in state_words(turned)[0]
         assert turned.learning_rate == 0.5
 
+    def test_figures_give_way_before_the_short_name(self, moment: Moments) -> None:
+        run = with_status(moment("adding"), state="finished", steps=2000)
+        state = state_words(run)[0]
+        for width in range(len("adding · lstm 4") + 2 + len(state), 161):
+            line = status_line(run, width).plain
+            assert line.startswith("adding · lstm 4 ")
+            assert state in line
+        assert "2,000 steps" in status_line(run, 160).plain
+        assert status_line(run, len(state) + 16).plain == state
+
+    @pytest.mark.parametrize("state", ["paused", "stopped"])
+    def test_where_it_stands_is_one_phrase(self, moment: Moments, state: str) -> None:
+        run = with_status(moment("adding"), state=state, step=60, steps=300)
+        assert f"{state} at 60 of 300" in status_line(run, 120).plain
+        assert status_line(run, 120).plain.count("of 300") == 1
+
+    def test_to_diverge_as_claimed_is_a_success(self, moment: Moments) -> None:
+        base = moment("exploding")
+        plain, style = state_words(base)
+        assert style == "$error"
+        data = base.snapshot.spec.model_dump(mode="json", exclude_none=True)
+        spec = Spec.model_validate(data | {"expect": [{"state": "diverged"}]})
+        words, style = state_words(replace(base, snapshot=replace(base.snapshot, spec=spec)))
+        what, why = plain.removeprefix("✗ ").split(": ")
+        assert (words, style) == (f"✓ {what}, as claimed: {why}", "$success")
+
     def test_a_diverged_run_says_where_and_what_is_left(self, moment: Moments) -> None:
         words = state_words(moment("exploding"))[0]
         assert words.startswith("✗ diverged at step ")
@@ -376,6 +418,140 @@ def test_only_whole_sentences_are_said(sentences: list[str], width: int) -> None
     words = fitted(sentences, width, 2)
     assert words in {" ".join(sentences[:count]) for count in range(len(sentences) + 1)}
     assert bool(words) == bool(sentences)
+
+
+class TestLastWords:
+    def lost(self, moment: Moments, tmp_path: Path, log: str) -> Moment:
+        """A run whose worker died with this in its log."""
+        folder = tmp_path / "run"
+        shutil.copytree(moment("adding").snapshot.folder, folder)
+        status = json.loads((folder / "status.json").read_text())
+        (folder / "status.json").write_text(json.dumps({**status, "state": "failed", "message": "it broke"}))
+        (folder / "worker.log").write_text(log)
+        return look(RunReader(folder), None, None)
+
+    def test_they_are_read_with_the_run_and_not_by_what_is_drawn(
+        self, moment: Moments, tmp_path: Path
+    ) -> None:
+        run = self.lost(moment, tmp_path, "one\n\ntwo\n")
+        assert run.log == ("one", "two")
+        shutil.rmtree(run.snapshot.folder)
+        assert troubles(run)[-3:] == ["the end of worker.log:", "one", "two"]
+        assert "(worker.log: two)" in state_words(replace(run, state="lost"))[0]
+
+    def test_a_run_that_goes_well_has_none(self, moment: Moments) -> None:
+        run = look(RunReader(moment("adding").snapshot.folder), None, None)
+        assert (run.log, run.stderr) == ((), ())
+
+    @pytest.mark.parametrize(
+        ("stderr", "log", "told"),
+        [
+            ((), (), ["worker.log is empty"]),
+            (("gone",), (), ["gone"]),
+            ((), ("gone",), []),
+            (("gone",), ("gone",), []),
+            (("first", "gone"), ("gone",), ["first"]),
+            ((), ("gone", "for good"), ["the end of worker.log:", "gone", "for good"]),
+        ],
+    )
+    def test_each_line_is_said_once(
+        self, moment: Moments, stderr: tuple[str, ...], log: tuple[str, ...], told: list[str]
+    ) -> None:
+        run = replace(with_status(moment("adding"), state="lost", message=""), stderr=stderr, log=log)
+        assert troubles(run) == told
+
+
+class TestStrips:
+    def test_before_the_first_evaluation_it_gives_the_train_loss(self, moment: Moments) -> None:
+        base = moment("adding")
+        metrics = {name: found for name, found in base.snapshot.metrics.items() if name != "eval/loss"}
+        run = replace(base, snapshot=replace(base.snapshot, metrics=MappingProxyType(metrics)))
+        panel = LossPanel()
+        panel.plot.palette = PALETTE
+        line = panel.strip(run, 60).plain
+        assert line.endswith(f"  train {number(metrics['train/loss'].last)}")
+        assert "eval" not in line
+        assert len(line) == 60
+        assert "  eval " in panel.strip(base, 60).plain
+
+    def test_before_the_first_score_it_gives_the_error_and_when_there_is_one(self, moment: Moments) -> None:
+        base = moment("sine")
+        snapshot = replace(base.snapshot, metrics=MappingProxyType({}))
+        run = with_status(replace(base, snapshot=snapshot), state="training")
+        probe, outputs = snapshot.probe, run.tensor("outputs")
+        assert probe is not None
+        assert outputs is not None
+        off = np.mean((outputs.astype(np.float64) - probe["targets"][:, 0]) ** 2)
+        every = snapshot.spec.training.eval_every
+        one_ahead = f"one step ahead, mse {number(float(off))} on this sequence"
+        assert ProbePanel().strip(run, 90).plain == f"{one_ahead} · first forecast score at step {every}"
+        over = with_status(run, state="stopped")
+        assert ProbePanel().strip(over, 90).plain == one_ahead
+        assert "free forecast, mse " in ProbePanel().strip(base, 90).plain
+
+    def test_states_that_overflow_have_a_mean_all_the_same(self, moment: Moments) -> None:
+        run = with_frame(
+            moment("adding"), **{"state/h": np.full((20, 4), 3e38), "state/c": np.full((20, 4), -np.inf)}
+        )
+        panel = GatesPanel()
+        panel.map.palette = PALETTE
+        words = panel.strip(run, 120).plain
+        assert "c -∞" in words
+        assert f"h {number(3e38)}" in words
+
+    def test_one_unit_is_not_several(self) -> None:
+        assert unit_words(1) == "1 unit"
+        assert unit_words(4096) == "4,096 units"
+
+    def test_without_its_file_the_probe_is_said_to_be_missing(self, moment: Moments) -> None:
+        base = moment("adding")
+        run = replace(base, snapshot=replace(base.snapshot, probe=None))
+        words = "probe.safetensors is missing or damaged"
+        assert gradient_plot(run, 0, PALETTE).empty == words
+        assert GradientPanel().strip(run, 60).plain == words
+        assert ProbePanel().strip(run, 60).plain == words
+        early = with_status(replace(run, snapshot=replace(run.snapshot, frame=None)), state="compiling")
+        assert words not in ProbePanel().strip(early, 60).plain
+
+
+def test_commands_are_sent_in_order_and_what_cannot_be_sent_is_said(moment: Moments, tmp_path: Path) -> None:
+    said: list[str] = []
+    run = with_status(moment("adding"), state="training")
+    (tmp_path / "control").mkdir()
+    steering = Steering(tmp_path, lambda words, _: said.append(words))
+    assert steering.step(run)
+    assert steering.rate(run, 1)
+    steering.close()
+    steering._writer.shutdown()
+    sent = [command.command for command in control.Inbox(tmp_path, 0).poll()]
+    assert sent == ["pause", "step", "set"]
+
+    gone = Steering(tmp_path / "gone", lambda words, _: said.append(words))
+    assert gone.pause(run)
+    assert gone.asked == "pausing"
+    gone._writer.shutdown()
+    gone.follow(run)
+    assert gone.asked == ""
+    assert "there is no such folder" in said[-1]
+
+
+def test_help_begins_with_what_the_run_is_about_and_claims(moment: Moments) -> None:
+    base = moment("adding")
+    data = base.snapshot.spec.model_dump(mode="json", exclude_none=True) | {
+        "title": "two numbers",
+        "about": "\nWatch the\nloss.\n\nThen the gates.\n",
+        "expect": [{"metric": "eval/loss", "below": 0.01, "why": "it learns"}],
+    }
+    run = replace(base, snapshot=replace(base.snapshot, spec=Spec.model_validate(data)))
+    claim = run.snapshot.spec.expect[0].in_words()
+    assert help_text(run).startswith(
+        f"Two numbers\nWatch the loss.\nThen the gates.\nClaimed:\n  {claim}: it learns\nLoss: "
+    )
+    assert help_text(base).startswith("Loss: ")
+
+
+def test_help_says_that_credit_has_a_scale_of_its_own() -> None:
+    assert "not divided by the number of losses" in help_text(None)
 
 
 def test_help_gives_the_rungs_by_formula_and_as_measured(moment: Moments) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import signal
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -15,8 +17,10 @@ import pytest
 from textual.geometry import Region
 from textual.pilot import Pilot
 from textual.widgets import Input, OptionList, Static
+from textual.widgets._toast import Toast
 
 from seqlab.runs.launch import Worker
+from seqlab.runs.layout import create_run
 from seqlab.runs.reader import RunReader
 from seqlab.spec import presets
 from seqlab.tui.app import LabApp
@@ -31,6 +35,7 @@ from seqlab.tui.widgets.stretch import StretchBar
 from seqlab.tui.widgets.summary import Summary
 from seqlab.tui.widgets.too_small import TooSmall
 from seqlab.tui.widgets.topline import TopLine
+from tests.conftest import small
 from tests.tui.waiting import typed, until
 
 ADDING = """
@@ -78,7 +83,7 @@ async def setup(
 ) -> AsyncIterator[tuple[Pilot[None], SetupScreen]]:
     app = LabApp(worker_factory=worker, **options)
     try:
-        async with app.run_test(size=(width, height)) as pilot:
+        async with app.run_test(size=(width, height), notifications=True) as pilot:
             screen = app.screen
             assert isinstance(screen, SetupScreen)
             await until(pilot, lambda: screen.ready)
@@ -196,10 +201,10 @@ async def test_help_names_every_key_of_the_screen() -> None:
     async with setup() as (pilot, _):
         await pilot.press("question_mark")
         await pilot.pause()
-        shown = str(pilot.app.screen.query_one("#help-keys", Static).render())
+        shown = help_on(pilot)
         for words in ("Start the run", "Find a preset", "Leave the lab", "Open the choices", "next field"):
             assert words in shown
-        assert "Choose a task" in " ".join(str(line.render()) for line in pilot.app.screen.query(Static))
+        assert "Choose a task" in shown
 
 
 async def test_up_and_down_go_from_field_to_field() -> None:
@@ -332,3 +337,150 @@ async def test_a_run_that_cannot_be_made_is_one_line_on_the_screen(tmp_path: Pat
         notice = screen.query_one("#notice", Static)
         assert notice.display
         assert "cannot make a run folder here" in str(notice.render())
+
+
+def help_on(pilot: Pilot[Any]) -> str:
+    """Every line that the help shows."""
+    assert isinstance(pilot.app.screen, HelpScreen)
+    return "\n".join(str(line.render()) for line in pilot.app.screen.query(Static))
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (120, 36)])
+async def test_help_begins_with_what_the_preset_says_of_itself_and_claims(width: int, height: int) -> None:
+    async with setup(width, height) as (pilot, screen):
+        await pilot.press("question_mark")
+        await pilot.pause()
+        assert help_on(pilot).startswith(
+            "adding-lstm: two numbers\nwatch the loss\nClaims: eval/loss below 1, in 2 of 3 seeds\n"
+        )
+        box = pilot.app.screen.query_one("#help-box")
+        first = box.query(Static).first()
+        assert text_of(first).startswith("adding-lstm: two numbers")
+        assert box.region.contains_region(first.region)
+        await pilot.press("escape")
+        await focus(pilot, screen, ("model", "hidden"))
+        await typed(pilot, "5")
+        await pilot.press("question_mark")
+        await pilot.pause()
+        assert "It was changed since, and claims nothing now." in help_on(pilot)
+        assert "eval/loss below 1" not in help_on(pilot)
+
+
+async def test_a_long_text_about_a_preset_is_scrolled_from_any_field(tmp_path: Path) -> None:
+    text = " ".join(f"word{number}" for number in range(400))
+    (tmp_path / "adding-lstm.toml").write_text(ADDING.replace("watch the loss", text))
+    async with setup() as (pilot, screen):
+        about = screen.query_one("#about")
+        assert about.max_scroll_y > 0
+        await focus(pilot, screen, TRUNCATION)
+        await until(pilot, lambda: about.border_subtitle == "pgup pgdn")
+        for _ in range(40):
+            await pilot.press("pagedown")
+        assert about.scroll_y == about.max_scroll_y
+        assert about.query_one(Static).region.bottom < about.region.bottom
+        for _ in range(40):
+            await pilot.press("pageup")
+        assert about.scroll_y == 0
+
+
+async def test_the_text_about_a_preset_says_when_it_was_changed() -> None:
+    async with setup() as (pilot, screen):
+        about = screen.query_one("#about")
+        assert about.border_title == "About adding-lstm"
+        field(screen, TASK).query_one(".stop").focus()
+        await pilot.press("right")
+        await pilot.pause()
+        assert about.border_title == "About adding-lstm, changed since"
+        await pilot.press("left")
+        await focus(pilot, screen, ("task", "length"))
+        await typed(pilot, "12")
+        assert about.border_title == "About adding-lstm"
+
+
+async def test_behind_the_lab_on_a_given_spec_setup_shows_that_spec(tmp_path: Path) -> None:
+    spec = small(steps=30, truncation=3)
+    app = LabApp(spec, worker_factory=Worker, out=tmp_path / "runs")
+    try:
+        async with app.run_test(size=(120, 36)) as pilot:
+            await until(pilot, lambda: isinstance(app.screen, LabScreen))
+            await pilot.press("n")
+            screen = app.screen
+            assert isinstance(screen, SetupScreen)
+            await until(pilot, lambda: screen.ready)
+            assert screen.spec == spec
+    finally:
+        app.let_go()
+
+
+async def test_the_screen_goes_on_while_the_run_folder_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk, made = threading.Event(), []
+
+    def slow(*arguments: Any) -> Path:
+        disk.wait()
+        made.append(create_run(*arguments))
+        return made[-1]
+
+    monkeypatch.setattr("seqlab.runs.layout.create_run", slow)
+    async with setup(worker=Worker, out=tmp_path / "runs") as (pilot, screen):
+        try:
+            await pilot.press("enter", "enter")
+            await focus(pilot, screen, TRUNCATION)
+            await typed(pilot, "4")
+            assert pilot.app.screen is screen
+            assert field(screen, TRUNCATION).query_one(Input).value == "4"
+        finally:
+            disk.set()
+        await until(pilot, lambda: isinstance(pilot.app.screen, LabScreen))
+        assert len(made) == 1
+        reader = RunReader(made[0])
+        await until(pilot, lambda: reader.poll().state == "finished")
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (120, 36)])
+async def test_while_a_field_is_wrong_the_size_is_said_to_be_that_of_the_last_valid_run(
+    width: int, height: int
+) -> None:
+    async with setup(width, height) as (pilot, screen):
+        summary = screen.query_one(Summary)
+        await focus(pilot, screen, ("task", "length"))
+        await typed(pilot, "1")
+        said = text_of(summary)
+        assert ("last valid: 117 parameters" if width < 100 else "The last that could be run") in said
+        assert "117 parameters" in said
+        await typed(pilot, "2")
+        await pilot.pause()
+        assert "last" not in text_of(summary)
+
+
+async def test_a_theme_leaves_nothing_of_the_one_before() -> None:
+    def colours(pilot: Pilot[Any]) -> set[str]:
+        return set(re.findall("#[0-9a-f]{6}", pilot.app.export_screenshot()))
+
+    looks = []
+    for first in ("seqlab-light", "seqlab-dark"):
+        app = LabApp()
+        app.theme = first
+        async with app.run_test(size=(120, 36)) as pilot:
+            screen = app.screen
+            assert isinstance(screen, SetupScreen)
+            while not screen.ready:
+                await pilot.pause(0.02)
+            await pilot.press("down", "right")
+            await pilot.pause()
+            app.theme = "seqlab-light"
+            await pilot.pause()
+            await pilot.pause()
+            looks.append(colours(pilot))
+    assert looks[0] == looks[1]
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (120, 36)])
+async def test_toasts_stand_at_the_top(width: int, height: int) -> None:
+    async with setup(width, height) as (pilot, screen):
+        for words in ("one", "two"):
+            pilot.app.notify(words)
+        await until(pilot, lambda: len(screen.query(Toast)) == 2 and screen.query(Toast).last().region.area)
+        assert all(toast.region.bottom <= height // 2 for toast in screen.query(Toast))
+        assert all(toast.region.right >= width - 3 for toast in screen.query(Toast))

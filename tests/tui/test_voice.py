@@ -111,7 +111,20 @@ def test_where_every_window_has_a_loss_walls_cut_what_the_last_one_sends(moment:
     words = said(with_gradients(moment("copy"), credit=credit))
     cut, full = words.split("; ")
     assert cut == "2 walls cut the gradient: the last loss reaches back to step 9"
-    assert full == "full BPTT would send 2.5e-5 to step 1."
+    assert full == "under full BPTT it would send 2.5e-5 to step 1."
+
+
+def test_what_the_last_loss_would_send_and_rounds_to_0_is_below_float32(moment: Moments) -> None:
+    credit = np.full(10, 0.1)
+    credit[0] = 0
+    words = said(with_gradients(moment("copy"), credit=credit))
+    assert words.endswith("; under full BPTT what it would send to step 1 is below float32.")
+
+
+def test_with_several_layers_it_says_to_which_one_it_would_be_sent(moment: Moments) -> None:
+    credit = np.geomspace(1e-3, 0.5, 30)
+    run = with_gradients(moment("sine"), layer=1, truncation=10, credit=credit)
+    assert said(run, layer=1).endswith("; under full BPTT it would send 0.001 to step 1 of layer 2.")
 
 
 @pytest.mark.parametrize(
@@ -133,6 +146,38 @@ def test_a_gradient_that_overflows_is_said_to(moment: Moments) -> None:
     full = np.full(20, np.inf)
     run = with_gradients(moment("adding"), gradient_full=full)
     assert said(run) == "The gradient under full BPTT is not finite: it overflows float32."
+
+
+def test_a_gradient_that_is_not_a_number_is_not_said_to_overflow(moment: Moments) -> None:
+    run = with_gradients(moment("adding"), gradient_full=np.full(20, np.nan))
+    assert said(run) == "The gradient under full BPTT is not finite."
+
+
+def not_finite(steps: slice) -> np.ndarray[Any, Any]:
+    """States [20, 4] of which one unit is not finite at these steps."""
+    state = np.ones((20, 4), np.float32)
+    state[steps, 1] = np.nan
+    return state
+
+
+@pytest.mark.parametrize(
+    ("steps", "full", "words"),
+    [
+        (slice(12, None), np.nan, "from step 13 on, so the gradient is finite at no step."),
+        (slice(12, None), np.inf, "from step 13 on, so the gradient is finite at no step."),
+        (slice(12, None), 1.0, "from step 13 on."),
+        (slice(12, 15), np.nan, "at step 13, so the gradient is finite at no step."),
+    ],
+)
+def test_a_state_that_is_not_finite_is_named_before_the_gradient(
+    moment: Moments, steps: slice, full: float, words: str
+) -> None:
+    arrays = {"state/h": not_finite(steps), "gradient_full": np.full(20, full)}
+    assert said(with_gradients(moment("adding"), **arrays)) == f"The state is not finite {words}"
+
+
+def test_a_credit_that_is_not_finite_is_not_spoken_of(moment: Moments) -> None:
+    assert said(with_gradients(moment("copy"), credit=np.full(10, np.inf))) == ""
 
 
 def test_with_several_layers_it_says_whose_gradient(moment: Moments) -> None:

@@ -83,7 +83,7 @@ class Panel(Vertical, can_focus=True):
         if not self.display or not self.is_mounted:
             self._drawn = None
             return
-        key = self.depends_on(moment)
+        key = self.app.theme, self.depends_on(moment)
         if key != self._drawn and self.may_draw():
             self._drawn = key
             self.draw(moment)

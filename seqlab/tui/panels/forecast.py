@@ -20,7 +20,7 @@ def forecast_plot(moment: Moment) -> PlotData:
     """
     probe, outputs, frame = moment.snapshot.probe, moment.tensor("outputs"), moment.snapshot.frame
     if probe is None or outputs is None or frame is None:
-        return PlotData(empty=moment.waiting_for("the probe sequence"))
+        return PlotData(empty=moment.waiting_for_probe("the probe sequence"))
     targets = probe["targets"][:, 0, 0]
     length = len(targets)
     future = probe["future"][:, 0, 0] if "future" in probe else np.empty(0, np.float32)
@@ -48,8 +48,7 @@ def forecast_words(moment: Moment) -> Content:
     snapshot = moment.snapshot
     found = snapshot.metrics.get("eval/forecast")
     if found is None or not len(found):
-        training = snapshot.spec.training
-        first = min(training.eval_every, training.steps)
+        first = min(snapshot.spec.training.eval_every, snapshot.status.steps)
         scored = snapshot.spec.task.forecast_horizon and not moment.over
         next_up = f" · first forecast score at step {first:,}" if scored else ""
         head = ("one step ahead, mse ", "$muted")

@@ -51,6 +51,11 @@ def time_axis(timesteps: int, width: int) -> str:
     return "".join(line).rstrip()
 
 
+def unit_words(count: int) -> str:
+    """`1 unit`, `32 units`."""
+    return f"{count:,} unit{'' if count == 1 else 's'}"
+
+
 class GatesPanel(Panel, can_focus=False):
     """The gates as a heatmap; the cursor is the heatmap's."""
 
@@ -120,7 +125,7 @@ class GatesPanel(Panel, can_focus=False):
         title = keys[:1].upper() + keys[1:]
         room = self.room_beside(title)
         hidden = moment.snapshot.spec.model.hidden
-        units = f" · {hidden:,} unit{'s' if hidden > 1 else ''} ↓{_strides(moment)}"
+        units = f" · {unit_words(hidden)} ↓{_strides(moment)}"
         bar = self.map.colour_bar(min(_BAR, max(room - len(units), min(_LEAST_BAR, room))))
         fits = bar.cell_length + len(units) <= room
         self.head(title, Content.assemble(bar, (units, "$muted")) if fits else bar)
@@ -171,8 +176,11 @@ class GatesPanel(Panel, can_focus=False):
         for index, state in enumerate(moment.snapshot.spec.model.states()):
             values = moment.tensor(f"layer{self.shown_layer}/state/{state.name}")
             if values is not None:
-                means.append(f"{state.name} {number(float(f'{float(values.mean()):.2g}'))}")
-                chosen = values.mean(axis=1) if index == self.chosen else chosen
+                with np.errstate(all="ignore"):  # states may be infinite
+                    over_units = values.mean(axis=1, dtype=np.float64)
+                    mean = float(over_units.mean())
+                means.append(f"{state.name} {number(float(f'{mean:.2g}'))}")
+                chosen = over_units if index == self.chosen else chosen
         if not means or chosen is None:
             return Content(moment.waiting_for("the gates"))
         words = f"  means {'  '.join(means)}"

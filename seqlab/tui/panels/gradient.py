@@ -76,7 +76,7 @@ def gradient_plot(moment: Moment, layer: int, palette: Palette) -> PlotData:
     reach = reach_of(moment.snapshot)
     frame = moment.snapshot.frame
     if reach is None or frame is None or moment.tensor("layer0/gradient") is None:
-        return PlotData(empty=moment.waiting_for("the gradient"))
+        return PlotData(empty=moment.waiting_for_probe("the gradient"))
     layers = moment.snapshot.spec.model.layers
     x = 1 + frame.time_stride * np.arange(len(frame.tensors["layer0/gradient"]))
     steps = reach.steps[x - 1]
@@ -169,7 +169,9 @@ class GradientPanel(Panel):
     def depends_on(self, moment: Moment) -> object:
         """The frame, and before the first one what goes on."""
         snapshot = moment.snapshot
-        waiting = "" if snapshot.frame is not None and snapshot.probe is not None else moment.waiting_for("")
+        waiting = (
+            "" if snapshot.frame is not None and snapshot.probe is not None else moment.waiting_for_probe("")
+        )
         return moment.frame_step, snapshot.probe is None, self.shown_layer, waiting
 
     def draw(self, moment: Moment) -> None:
@@ -187,7 +189,7 @@ class GradientPanel(Panel):
         reach, gradient = reach_of(moment.snapshot), moment.tensor(f"layer{self.shown_layer}/gradient")
         frame = moment.snapshot.frame
         if reach is None or gradient is None or frame is None:
-            return Content(moment.waiting_for("the gradient"))
+            return Content(moment.waiting_for_probe("the gradient"))
         x = 1 + frame.time_stride * np.arange(len(gradient))
         steps = np.flatnonzero(reach.steps[x - 1])
         if not steps.size:

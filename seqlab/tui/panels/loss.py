@@ -101,7 +101,7 @@ class LossPanel(Panel):
         self.head(title if fits else f"Loss ({loss.label})", right)
 
     def strip(self, moment: Moment, width: int) -> Content:
-        """The curve, the newest eval loss and the rung above it; before the first evaluation the train loss."""
+        """The curve, the newest eval loss and the rung above it; until there is one the train loss."""
         train, found = (moment.snapshot.metrics.get(metric) for metric in ("train/loss", LOSS))
         if train is None or not len(train):
             return Content(moment.waiting_for("the first loss"))

@@ -83,11 +83,16 @@ class Moment:
     def waiting_for(self, what: str) -> str:
         """Words for a panel that has nothing to show: what goes on, and what comes then."""
         if self.over:
-            if self.snapshot.frame is not None and self.snapshot.probe is None:
-                return f"without probe.safetensors there is no {what.removeprefix('the ')}"
             ended = {"lost": "was lost", "stopped": "was stopped"}.get(self.state, self.state)
             return f"the run {ended} before there was anything to show"
         return f"{self.doing or self.state} · then {what}"
+
+    def waiting_for_probe(self, what: str) -> str:
+        """The same for a panel that needs the probe sequences: their file may have been left behind."""
+        under_way = self.snapshot.frame is not None or (self.over and self.step > 0)
+        if self.snapshot.probe is None and under_way:
+            return "probe.safetensors is missing or damaged"
+        return self.waiting_for(what)
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,7 @@ class ProbePanel(Panel):
         snapshot = moment.snapshot
         known = snapshot.frame is not None and snapshot.probe is not None
         scored = len(snapshot.metrics.get("eval/forecast", ()))
-        return moment.frame_step, known, scored, "" if known else moment.waiting_for("")
+        return moment.frame_step, known, scored, "" if known else moment.waiting_for_probe("")
 
     def draw(self, moment: Moment) -> None:
         """Draw the sequence."""
@@ -62,7 +62,7 @@ class ProbePanel(Panel):
         kind = kind_of(snapshot.spec)
         width, height = self.content_size
         if snapshot.frame is None or snapshot.probe is None:
-            self._lay_out([], PlotData(empty=moment.waiting_for("the probe sequence")))
+            self._lay_out([], PlotData(empty=moment.waiting_for_probe("the probe sequence")))
             self.head("Probe sequence")
         elif kind == "symbols" and (symbols := symbols_of(moment)) is not None:
             self._lay_out(symbol_lines(symbols, width, height, self.plot.palette), None)
@@ -100,7 +100,7 @@ class ProbePanel(Panel):
         """The outcome alone."""
         snapshot = moment.snapshot
         if snapshot.frame is None or snapshot.probe is None:
-            return Content(moment.waiting_for("the probe sequence"))
+            return Content(moment.waiting_for_probe("the probe sequence"))
         kind = kind_of(snapshot.spec)
         if kind == "symbols" and (symbols := symbols_of(moment)) is not None:
             return Content(symbols.score)

@@ -37,11 +37,10 @@ def status_line(moment: Moment, width: int, asked: str = "", rate_asked: float |
     figures = _figures(moment, rate_asked)
     without = [-1, *sorted(rank for rank, _ in figures)]
     gaps = (_GAP, _GAP[1:])
-    ways = [*product(without, _names(moment.snapshot), gaps), *product(without, ("",), gaps)]
-    for dropped, name, gap in ways:
+    for dropped, name, gap in product(without, _names(moment.snapshot), gaps):
         kept = [words for rank, words in figures if rank > dropped]
         right = gap.join([state, *kept])
-        if len(name) + len(_GAP) + len(right) <= width:
+        if len(name) + len(gap) + len(right) <= width:
             between = " " * (width - len(name) - len(right))
             figures_kept = "".join(gap + each for each in kept)
             return Content.assemble((name, "bold"), between, (state, style), figures_kept)

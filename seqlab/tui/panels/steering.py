@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +18,15 @@ Say = Callable[[str, str], None]
 
 _RATES = (1.0, 1.25, 1.6, 2.0, 2.5, 3.2, 4.0, 5.0, 6.3, 8.0)
 """Learning rates go by steps of about 1.25, as preferred numbers do (ISO 3, R10)."""
+_WHAT = {"pause": "pause", "step": "make a step", "rate": "change the learning rate", "stop": "stop"}
+"""The actions of the screen in words."""
 _PAST = {"failed": "over: it failed", "diverged": "over: it diverged"}
 
 
 class Steering:
     """Sends commands to a run, and says why one cannot be sent.
+
+    The files are written in a thread, one after the other: the disk may be slow.
 
     Args:
         folder: the run.
@@ -38,41 +44,59 @@ class Steering:
         self._say = say
         self._asked_in = ""
         self._seen: int | None = None
+        self._writer = ThreadPoolExecutor(1, "steering")
+        self._sent: deque[Future[Path]] = deque()
+
+    def close(self) -> None:
+        """No more commands; those that were given are still sent."""
+        self._writer.shutdown(wait=False)
+
+    def why_not(self, moment: Moment | None, action: str) -> None:
+        """Say why an action of the screen ("pause", "step", "rate", "stop") cannot be taken now, if so."""
+        self._steerable(moment, _WHAT[action])
 
     def pause(self, moment: Moment | None) -> bool:
         """Pause, or go on if it is paused or about to be; True if something was sent."""
-        if (moment := self._steerable(moment, "pause")) is None:
+        if (moment := self._steerable(moment, _WHAT["pause"])) is None:
             return False
         paused = self.asked == "pausing" if self.asked else moment.state == "paused"
         return self._ask(moment, "continue" if paused else "pause", "going on" if paused else "pausing")
 
     def step(self, moment: Moment | None) -> bool:
         """Make a single step; a run under way is paused first."""
-        if (moment := self._steerable(moment, "make a step")) is None:
+        if (moment := self._steerable(moment, _WHAT["step"])) is None:
             return False
         if moment.state == "paused" or self.asked == "pausing":
-            return self._send("step")
-        return self._ask(moment, "pause", "pausing") and self._send("step")
+            self._send("step")
+            return True
+        self._ask(moment, "pause", "pausing")
+        self._send("step")
+        return True
 
     def rate(self, moment: Moment | None, by: int) -> bool:
         """Turn the learning rate up (1) or down (-1)."""
-        if (moment := self._steerable(moment, "change the learning rate")) is None:
+        if (moment := self._steerable(moment, _WHAT["rate"])) is None:
             return False
         rate = next_rate(self.rate_asked or moment.learning_rate, by)
-        if not self._send("set", LEARNING_RATE, rate):
-            return False
+        self._send("set", LEARNING_RATE, rate)
         self.rate_asked = rate
         return True
 
     def stop(self, moment: Moment | None) -> bool:
         """Stop the run; one that is still being prepared stops as soon as it trains."""
         if moment is None or moment.over:
-            self._steerable(moment, "stop")
+            self._steerable(moment, _WHAT["stop"])
             return False
         return self._ask(moment, "stop", "stopping")
 
     def follow(self, moment: Moment) -> None:
-        """Forget what was asked for once it is done or can no longer be; say what was refused."""
+        """Forget what was asked for once it is done or can no longer be; say what failed or was refused."""
+        while self._sent and self._sent[0].done():
+            try:
+                self._sent.popleft().result()
+            except RunError as error:
+                self.asked, self.rate_asked = "", None
+                self._say(str(error), "error")
         if self.asked and (moment.state != self._asked_in or moment.over):
             self.asked = ""
         if self.rate_asked is not None and (moment.learning_rate == self.rate_asked or moment.over):
@@ -100,18 +124,12 @@ class Steering:
         return None
 
     def _ask(self, moment: Moment, command: str, words: str) -> bool:
-        if not self._send(command):
-            return False
+        self._send(command)
         self.asked, self._asked_in = words, moment.state
         return True
 
-    def _send(self, command: str, field: str | None = None, value: Any = None) -> bool:
-        try:
-            control.send(self._folder, command, field, value)
-        except RunError as error:
-            self._say(str(error), "error")
-            return False
-        return True
+    def _send(self, command: str, field: str | None = None, value: Any = None) -> None:
+        self._sent.append(self._writer.submit(control.send, self._folder, command, field, value))
 
 
 def next_rate(rate: float, by: int) -> float:

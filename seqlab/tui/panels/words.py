@@ -14,10 +14,10 @@ Loss: on each batch that it trains on, faint; on a held-out split, bold. A rung 
 that knows less than the task needs; a loss within 5 % of a rung is said to be on it.
 Gradient: the norm of ∂L/∂h at each timestep, over the probe sequences and all units. Walls cut it: steps \
 from which no loss can be reached get none. Behind it, faint, what full BPTT would send, and the credit of \
-the last loss alone, not divided by the number of losses: where there is a loss at every step, its scale is not \
-that of the other lines. Where these are the same as the line in front they are left out. "Below float32" is a \
-gradient that is there and rounds to 0. All this is reach and no more: networks learn inside a window what \
-carries over.
+the last loss taken alone, not divided by the number of losses: where there is a loss at every step, its \
+scale is not that of the other lines. Where these are the same as the line in front they are left out. \
+"Below float32" is a gradient that is there and rounds to 0. All this is reach and no more: networks learn \
+inside a window what carries over.
 Gates: the first probe sequence, units down, time across. In the panel, arrows move a cursor, with shift \
 one by one.
 Probe: what the network makes of one fixed sequence that it never trains on.
@@ -39,15 +39,12 @@ def help_text(moment: Moment | None) -> str:
 
 
 def _about(spec: Spec) -> list[str]:
-    """Title, explanation and claims, with an empty line behind; nothing of a spec without."""
+    """Title, explanation and claims, a line each."""
     claims = [f"  {claim.in_words()}" + (f": {claim.why}" if claim.why else "") for claim in spec.expect]
-    parts = [
-        spec.title[:1].upper() + spec.title[1:],
-        # Broken where the screen ends, not where the file's lines do.
-        *(" ".join(paragraph.split()) for paragraph in spec.about.split("\n\n")),
-        "\n".join(["Claimed:", *claims]) if claims else "",
-    ]
-    return [f"{part}\n" for part in parts if part]
+    # Broken where the screen ends, not where the file's lines do.
+    about = [" ".join(paragraph.split()) for paragraph in spec.about.split("\n\n")]
+    lines = [spec.title[:1].upper() + spec.title[1:], *about, *(["Claimed:"] if claims else []), *claims]
+    return [line for line in lines if line]
 
 
 def troubles(moment: Moment) -> list[str]:

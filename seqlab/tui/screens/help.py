@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.app import ComposeResult
@@ -14,7 +13,6 @@ from textual.widgets import Static
 
 if TYPE_CHECKING:
     from textual.app import App
-    from textual.dom import DOMNode
 
 
 class HelpScreen(ModalScreen[None]):
@@ -52,12 +50,10 @@ class HelpScreen(ModalScreen[None]):
 
 def keys_of(screen: Screen[Any], app: App[Any]) -> list[Binding]:
     """The bindings that mean something now, those of the field with the focus first, each action once."""
-    nodes: Iterable[DOMNode] = [screen, app] if screen.focused is None else screen.focused.ancestors_with_self
     found: dict[str, Binding] = {}
-    for node in nodes:
-        for key, binding in node._bindings:
-            if binding.id or key == app.COMMAND_PALETTE_BINDING:
-                found.setdefault(binding.action, binding)
+    for key, active in screen.active_bindings.items():
+        if active.binding.id or key == app.COMMAND_PALETTE_BINDING:
+            found.setdefault(active.binding.action, active.binding)
     return list(found.values())
 
 

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from textual import on, work
+from textual import events, on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, Vertical
@@ -25,14 +25,14 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from seqlab.runs import control
-from seqlab.runs.layout import RunError
-from seqlab.runs.reader import RunReader, Snapshot
+from seqlab.runs.layout import RunError, home
+from seqlab.runs.reader import RunReader
 from seqlab.tui.panels.base import Line, Panel
 from seqlab.tui.panels.gates import GatesPanel
 from seqlab.tui.panels.gradient import GradientPanel
 from seqlab.tui.panels.keys import LabKeys
 from seqlab.tui.panels.loss import LossPanel
-from seqlab.tui.panels.moment import Hearsay, Moment, observe
+from seqlab.tui.panels.moment import Hearsay, Moment, look
 from seqlab.tui.panels.probe import ProbePanel
 from seqlab.tui.panels.status import status_line
 from seqlab.tui.panels.steering import Steering
@@ -55,6 +55,8 @@ TOUCH = 2.0
 """Seconds between signs to the worker that somebody is looking."""
 _BACKLOG = 2
 """Writes that may wait for the terminal; beyond that it does not keep up, and a tick is left out."""
+_STEERING = ("pause", "step", "rate", "stop")
+"""Actions that need a worker."""
 _RATE = Binding.Group("learning rate", compact=True)
 
 
@@ -139,15 +141,17 @@ class LabScreen(Screen[None], inherit_bindings=False):
         self.status.show("one moment")
         self._choose(self.loss)
         self.loss.take_focus()
+        self.app.theme_changed_signal.subscribe(self, self._recolour)
         self._follow()
 
-    def on_unmount(self) -> None:
+    async def on_unmount(self) -> None:
         """Nobody is looking any more."""
-        control.forget_viewer(self.folder, self._viewer)
+        self.steering.close()
+        await asyncio.to_thread(control.forget_viewer, self.folder, self._viewer)
 
     @property
     def HELP(self) -> str:  # type: ignore[override]  # noqa: N802
-        """What the words on this screen mean, with the rungs as measured on the run's own eval split."""
+        """What this run is about and what the words on this screen mean, with the rungs as measured."""
         return help_text(self.moment)
 
     # Following the run
@@ -162,25 +166,30 @@ class LabScreen(Screen[None], inherit_bindings=False):
                 try:
                     if reader is None:
                         reader = await asyncio.to_thread(RunReader, self.folder)
-                    snapshot = await asyncio.to_thread(self._poll, reader)
+                    moment = await asyncio.to_thread(self._poll, reader, hearsay)
                 except RunError as error:
-                    self.status.show(Content.styled("? the run cannot be read", "$error"))
-                    self._show_trouble([str(error)])
+                    found: Moment | RunError = error
                 else:
-                    if not self.is_running:
-                        return
-                    self._show(observe(snapshot, hearsay))
+                    found = moment
+                # The screen may have been left in the meantime, and its parts with it.
+                if not self.is_running or not self.is_attached:
+                    return
+                if isinstance(found, Moment):
+                    self._show(found)
+                else:
+                    self.status.show(Content.styled("? the run cannot be read", "$error"))
+                    self._show_trouble([str(found)])
             self._awake.clear()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._awake.wait(), self._rest())
 
-    def _poll(self, reader: RunReader) -> Snapshot:
+    def _poll(self, reader: RunReader, hearsay: Hearsay | None) -> Moment:
         """Runs in a thread: the disk may be slow."""
         now = time.monotonic()
         if now - self._touched >= TOUCH:
             self._touched = now
             control.touch_viewer(self.folder, self._viewer)
-        return reader.poll()
+        return look(reader, hearsay, self._worker)
 
     def _rest(self) -> float:
         """Seconds until the next look."""
@@ -222,7 +231,7 @@ class LabScreen(Screen[None], inherit_bindings=False):
         self._show_status(moment)
         self._show_strips(moment)
         self._show_voice(moment)
-        self._show_trouble(troubles(moment, self._worker))
+        self._show_trouble(troubles(moment))
 
     def _show_status(self, moment: Moment) -> None:
         width = self.status.content_size.width
@@ -274,6 +283,12 @@ class LabScreen(Screen[None], inherit_bindings=False):
         """Draw once more, after the layout has settled."""
         self.call_after_refresh(self._redraw)
 
+    def _recolour(self, _: object) -> None:
+        """Draw everything in the colours of the theme, even if nothing of the run changes any more."""
+        for panel in self.panels:
+            panel.show_again()
+        self._show_again()
+
     def _redraw(self) -> None:
         if self.moment is not None and self.is_mounted:
             for panel in self.panels:
@@ -285,10 +300,19 @@ class LabScreen(Screen[None], inherit_bindings=False):
     # Keys
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """A layer can be chosen only where there are several."""
+        """A layer can be chosen only where there are several; a run that is over cannot be steered."""
         if action == "layer":
             return self.moment is not None and self.moment.snapshot.spec.model.layers > 1
+        if action in _STEERING and self.moment is not None and self.moment.over:
+            return None
         return True
+
+    def on_key(self, event: events.Key) -> None:
+        """A dimmed key says why it is."""
+        active = self.active_bindings.get(event.key)
+        if active is not None and active.node is self and not active.enabled:
+            self.steering.why_not(self.moment, active.binding.action.partition("(")[0])
+            event.stop()
 
     def action_pause(self) -> None:
         """Pause, or go on."""
@@ -334,11 +358,21 @@ class LabScreen(Screen[None], inherit_bindings=False):
 
     async def action_new(self) -> None:
         """Back to Setup."""
-        app, moment = self.app, self.moment
+        app, title = self.app, self._left_behind()
         # By name, so that this screen does not have to know the app.
         await self.run_action("app.new_run")
-        if moment is not None and not moment.over:
-            app.notify(f"seqlab watch {self.folder.name} comes back to it", title="The run goes on")
+        if title:
+            named = self.folder.name if self.folder.parent == home() else self.folder
+            app.notify(f"seqlab watch {named} comes back to it", title=title, markup=False)
+
+    def _left_behind(self) -> str:
+        """What the run does while nobody looks; "" if it does nothing any more."""
+        moment, asked = self.moment, self.steering.asked
+        dead = self._worker is not None and self._worker.exit_code is not None
+        if moment is None or moment.over or dead or asked == "stopping":
+            return ""
+        paused = asked == "pausing" if asked else moment.state == "paused"
+        return "The run stays paused" if paused else "The run goes on"
 
     def _show_layer(self, layer: int) -> None:
         self.gradient.shown_layer = layer

@@ -46,10 +46,11 @@ class SetupScreen(Screen[None], inherit_bindings=False):
 
     Args:
         overrides: `a.b=value` texts, applied to the form as it opens.
+        source: what the form is filled from at first; None for the first preset.
     """
 
     BINDING_GROUP_TITLE = "New run"
-    HELP = (
+    WORDS = (
         "Choose a task, a cell and a truncation, or take a preset, and press enter.\n"
         "Values in grey are defaults; an emptied field goes back to its own. The bar under Truncation "
         "shows the sequence, the walls that cut its gradient, where the loss sits, and how far back its "
@@ -77,6 +78,22 @@ class SetupScreen(Screen[None], inherit_bindings=False):
             "slash", "find", "presets", key_display="/", id="setup.find", tooltip="Find a preset by name"
         ),
         Binding("escape", "back", "back to the form", show=False, id="setup.back"),
+        Binding(
+            "pagedown",
+            "scroll_about(1)",
+            "text down",
+            show=False,
+            id="setup.about_down",
+            tooltip="Scroll the text about the preset down",
+        ),
+        Binding(
+            "pageup",
+            "scroll_about(-1)",
+            "text up",
+            show=False,
+            id="setup.about_up",
+            tooltip="Scroll the text about the preset up",
+        ),
     ]
 
     if TYPE_CHECKING:
@@ -89,9 +106,11 @@ class SetupScreen(Screen[None], inherit_bindings=False):
             super().__init__()
             self.draft, self.presets, self.notice = draft, presets, notice
 
-    def __init__(self, overrides: Sequence[str] = ()) -> None:
+    def __init__(self, overrides: Sequence[str] = (), source: Spec | None = None) -> None:
         super().__init__()
         self._overrides = tuple(overrides)
+        self._source = source
+        self._starting = False
         self._begun = False
         self._startable = False
         self._standby: Standby | None = None
@@ -129,6 +148,21 @@ class SetupScreen(Screen[None], inherit_bindings=False):
         """What would be started; None if that cannot be."""
         return None if self._form is None else self._form.checked.spec
 
+    @property
+    def HELP(self) -> str:  # type: ignore[override]  # noqa: N802
+        """What the preset says of itself and claims, which small screens have no room for, and the words."""
+        preset = None if self._form is None else self._form.draft.preset
+        if self._form is None or preset is None:
+            return self.WORDS
+        about = [": ".join(part for part in (preset.name, " ".join(preset.title.split())) if part)]
+        if self._changed:
+            about = [f"The form was filled from {about[0]}", "It was changed since, and claims nothing now."]
+        else:
+            about.append(" ".join(preset.about.split()))
+            claims = "; ".join(claim.in_words() for claim in self._form.draft.claims())
+            about.append(f"Claims: {claims or 'none'}")
+        return "\n".join([*filter(None, about), self.WORDS])
+
     def on_screen_resume(self) -> None:
         """Keep a worker warm while this screen is in front; the first time, once its frame is painted."""
         if self._standby is None:
@@ -157,7 +191,7 @@ class SetupScreen(Screen[None], inherit_bindings=False):
         self._standby.start()
         # The rest is imported while the worker imports as well.
         from seqlab.spec.problems import SpecError
-        from seqlab.tui.draft import Draft, load_presets
+        from seqlab.tui.draft import Draft, load_presets, preset_of
         from seqlab.tui.widgets import form, preset_list, summary  # noqa: F401
 
         draft, presets, notice = Draft(), load_presets(), ""
@@ -165,9 +199,12 @@ class SetupScreen(Screen[None], inherit_bindings=False):
             (preset for preset in presets if preset.name == FIRST_PRESET), presets[0] if presets else None
         )
         try:
-            if first is not None and first.data:
-                draft.load(first)
-            draft.override(self._overrides)
+            if self._source is not None:  # which holds the overrides already
+                draft.load(preset_of(self._source, presets))
+            else:
+                if first is not None and first.data:
+                    draft.load(first)
+                draft.override(self._overrides)
         except SpecError as error:
             notice = str(error)
         self.post_message(self.Loaded(draft, presets, notice))
@@ -184,7 +221,7 @@ class SetupScreen(Screen[None], inherit_bindings=False):
             await self.query_one("#side").mount(self._presets, self._summary, before=0)
             await self.query_one("#experiment").mount(self._form, before=0)
             self._presets.show(event.presets)
-            self._present(event.draft.preset)
+            self._present()
             if event.notice:
                 self.notice(event.notice)
         self.action_back()
@@ -200,7 +237,9 @@ class SetupScreen(Screen[None], inherit_bindings=False):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Start is off while something on the form cannot be run."""
         if action == "start":
-            return True if self.spec is not None else None
+            return True if self.spec is not None and not self._starting else None
+        if action == "scroll_about":
+            return bool(self.query_one("#about").max_scroll_y)
         if action == "find":
             return self._presets is not None and not self._presets.has_class("-finding")
         if action == "back":
@@ -209,18 +248,18 @@ class SetupScreen(Screen[None], inherit_bindings=False):
 
     def action_start(self) -> None:
         """Start the run: make its folder, send the worker there, open the lab on it."""
-        from seqlab.runs.layout import RunError
-
-        if self.spec is None or self._standby is None:
-            return
-        try:
-            self.app.start_run(self.spec, self._standby)
-        except RunError as error:
-            self.notice(str(error))
+        if self.spec is not None and self._standby is not None and not self._starting:
+            self._starting = True
+            self._start(self.spec, self._standby)
 
     def action_step(self, by: int) -> None:
         """Go to the field above or below."""
         (self.focus_next if by > 0 else self.focus_previous)(".stop")
+
+    def action_scroll_about(self, by: int) -> None:
+        """Scroll the text about the preset."""
+        about = self.query_one("#about", VerticalScroll)
+        about.scroll_relative(y=by * max(1, about.size.height - 1), animate=False)
 
     def action_find(self) -> None:
         """Find a preset by name."""
@@ -244,7 +283,7 @@ class SetupScreen(Screen[None], inherit_bindings=False):
         preset = event.preset
         if self._form is not None and preset.data:
             await self._form.load(preset)
-            self._present(preset)
+            self._present()
         self.action_back()
         self.notice("" if preset.data else f"{preset.name}: {preset.title}")
 
@@ -257,6 +296,7 @@ class SetupScreen(Screen[None], inherit_bindings=False):
         if (self.spec is not None) != self._startable:
             self._startable = not self._startable
             self.refresh_bindings()
+        self._present()
         self._look()
         if self._settling is not None:
             self.notice("")
@@ -267,13 +307,36 @@ class SetupScreen(Screen[None], inherit_bindings=False):
         """One line about the field that has the focus."""
         self.query_one("#help", Static).update(event.help)
 
-    def _present(self, preset: Preset | None) -> None:
+    @work
+    async def _start(self, spec: Spec, standby: Standby) -> None:
+        from seqlab.runs.layout import RunError
+
+        try:
+            await self.app.start_run(spec, standby)
+        except RunError as error:
+            self.notice(str(error))
+        finally:
+            self._starting = False
+
+    def _present(self) -> None:
+        """Show what the preset says of itself, and whether that is still what would be run."""
+        preset = None if self._form is None else self._form.draft.preset
         about = self.query_one("#about", VerticalScroll)
         about.set_class(not (preset and preset.about), "-blank")
-        if preset is not None and self._presets is not None:
+        if preset is None or self._presets is None:
+            return
+        if preset.name != self._presets.marked:
             self._presets.mark(preset.name)
-            about.border_title = f"About {preset.name}"
+        heading = f"About {preset.name}, changed since" if self._changed else f"About {preset.name}"
+        if heading != about.border_title:
+            about.border_title = heading
             about.query_one(Static).update(" ".join(preset.about.split()))
+            about.scroll_home(animate=False)
+
+    @property
+    def _changed(self) -> bool:
+        """Whether the form has left the preset that it was filled from."""
+        return self._form is None or self.spec is None or not self._form.draft.unchanged(self.spec)
 
     def _settle(self) -> None:
         if self._standby is not None and self.spec is not None:
@@ -289,11 +352,13 @@ class SetupScreen(Screen[None], inherit_bindings=False):
         self.query_one(TopLine).show(news.words)
         if news.details:
             self.notice(_tail(news.details))
+        about = self.query_one("#about", VerticalScroll)
+        about.border_subtitle = "pgup pgdn" if about.max_scroll_y else ""
         draft, spec = self._form.draft, self.spec
-        if spec is None:
-            return  # what stood there is still the last that can be run
-        name = draft.preset.name if draft.preset else ""
-        self._summary.show(Facts(spec, news, name, draft.claims(), not draft.unchanged(spec)))
+        self._summary.outdate(spec is None)
+        if spec is not None:
+            name = draft.preset.name if draft.preset else ""
+            self._summary.show(Facts(spec, news, name, draft.claims(), self._changed))
 
 
 def _tail(text: str, lines: int = 3) -> str:

@@ -114,7 +114,7 @@ class Field(Widget):
         self.entry = entry
         self._draft = draft
         self._editor = self._make_editor()
-        self._heard = self._editor.value
+        self._heard: object = self._editor.value
         self._hint = Static(classes="hint", markup=False)
         self._hinted = ""
         self._problem = Static(classes="problem", markup=False)
@@ -139,10 +139,10 @@ class Field(Widget):
                 editor.placeholder = default
             if editor.value == self._heard and not self._draft.reads(entry, editor.value):
                 with self.prevent(Input.Changed):
-                    editor.value = self._heard = self._draft.text(entry.path)
+                    self._heard = editor.value = self._draft.text(entry.path)
         elif editor.is_mounted and editor.value == self._heard and editor.value != self._choice():
             with self.prevent(Select.Changed):
-                editor.value = self._heard = self._choice()
+                self._heard = editor.value = self._choice()
         self._show_hint()
         if problem != self._said:
             self._said = problem

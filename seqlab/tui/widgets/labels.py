@@ -19,6 +19,14 @@ class Spot(NamedTuple):
     text: str
 
 
+class Wanted(NamedTuple):
+    """A label that should stand in or near a row, its middle near column `goal`."""
+
+    row: int
+    text: str
+    goal: float
+
+
 class LabelSpace:
     """The cells of a picture that labels may take.
 
@@ -48,6 +56,49 @@ class LabelSpace:
         self._taken[cells] = True
         return True
 
+    def stack(self, labels: Sequence[Wanted]) -> list[Spot]:
+        """Place labels in this order, as one reads: each in a row below the one before or right of it.
+
+        Each stands in its row or beside it if possible. Those that find no room in order become one label.
+        """
+        labels = list(labels)
+        while labels:
+            for down in (True, False):
+                trial = LabelSpace(self._drawn, dict(self._remembered))
+                trial._taken = self._taken.copy()
+                spots = trial._stack(labels, down)
+                if len(spots) == len(labels):
+                    self._remembered |= trial._remembered
+                    for spot in spots:
+                        self.block(spot.row, slice(spot.column, spot.column + len(spot.text)))
+                    return spots
+            if len(labels) == 1:
+                break
+            # From below upwards, the first of these found no room above the second.
+            second = min(len(labels) - 1, len(labels) - len(spots))
+            first = labels[second - 1]
+            labels[second - 1 : second + 1] = [first._replace(text=f"{first.text}, {labels[second].text}")]
+        return []
+
+    def _stack(self, labels: Sequence[Wanted], down: bool) -> list[Spot]:
+        """Place labels from the first down or from the last up, as far as there is room in order."""
+        spots: list[Spot] = []
+        rows = range(self._drawn.shape[0])
+        for row, text, goal in labels if down else reversed(labels):
+            # Beside its row at the farthest; elsewhere only if it would be lost.
+            near = [r for r in (row, row - 1, row + 1) if r in rows]
+            far = [r for step in rows for r in (row - step, row + step) if r in rows]
+            if spots:
+                edge = spots[-1]
+                near = [r for r in near if (r >= edge.row if down else r <= edge.row)]
+                far = [r for r in far if (r >= edge.row if down else r <= edge.row)]
+                self.block(edge.row, slice(0, edge.column) if down else slice(edge.column, None))
+            spot = self.place(f" {text} ", near, goal, text) or self.place(f" {text} ", far, goal, text)
+            if spot is None:
+                break
+            spots.append(spot)
+        return spots if down else spots[::-1]
+
     def place(self, text: str, rows: Sequence[int], goal: float, name: str = "") -> Spot | None:
         """Take room for a label in the first of `rows` that has any, as near to column `goal` as can be.
 
@@ -61,6 +112,8 @@ class LabelSpace:
         """
         text = shorten(text, self._drawn.shape[1])
         width = len(text)
+        if not rows:
+            return None
         offset, start = self._remembered.get(name, (0, -1))
         if rows[0] + offset in rows and self.take(rows[0] + offset, start, width):
             return Spot(rows[0] + offset, start, text)

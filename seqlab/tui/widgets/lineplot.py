@@ -20,7 +20,7 @@ from textual.style import Style as ContentStyle
 from seqlab.tui.palette import Palette
 from seqlab.tui.widgets import axes
 from seqlab.tui.widgets.canvas import Canvas, CanvasWidget
-from seqlab.tui.widgets.labels import LabelSpace, Spot
+from seqlab.tui.widgets.labels import LabelSpace, Spot, Wanted
 from seqlab.tui.widgets.plotdata import Level, PlotData, Series, Span, Wall
 from seqlab.tui.widgets.raster import DOTS, Raster, position, rasterise
 
@@ -257,10 +257,10 @@ class LinePlot(CanvasWidget):
         return found
 
     def _paint_levels(self, canvas: Canvas, frame: _Frame) -> list[tuple[int, str, bool]]:
-        """Draw the lines of the levels; (row, label, whether it is in sight) of each."""
+        """Draw the lines of the levels; (row, label, whether it is in sight) of each, highest first."""
         ink = self.component_ink("lineplot--level")
         labels = []
-        for level in self._data.levels:
+        for level in sorted(self._data.levels, key=lambda level: -level.value):
             text = f"{level.label} {axes.number(level.value)}".strip()
             row = frame.row(level.value)
             if row is not None:
@@ -327,12 +327,8 @@ class LinePlot(CanvasWidget):
         self, canvas: Canvas, frame: _Frame, space: LabelSpace, labels: list[tuple[int, str, bool]]
     ) -> None:
         ink = self.component_ink("lineplot--level-label")
-        for row, text, inside in labels:
-            # Beside its line at the farthest; elsewhere only if it would be lost.
-            near = [r for r in (row, row - 1, row + 1) if 0 <= r < frame.rows]
-            far = [r for step in range(frame.rows) for r in (row - step, row + step) if 0 <= r < frame.rows]
-            goal = frame.columns * (0.62 if inside else 1)
-            spot = space.place(f" {text} ", near, goal, text) or space.place(f" {text} ", far, goal, text)
+        wanted = [Wanted(row, text, frame.columns * (0.62 if inside else 1)) for row, text, inside in labels]
+        for spot in space.stack(wanted):
             frame.write(canvas, spot, ink)
 
     def _label_spans(self, canvas: Canvas, frame: _Frame, space: LabelSpace) -> None:

@@ -109,6 +109,11 @@ class PresetList(Vertical):
         self._chosen = name
         self._list(self.query_one(FindInput).value)
 
+    @property
+    def marked(self) -> str:
+        """The name of the preset that is marked."""
+        return self._chosen
+
     def find(self) -> None:
         """Start typing a name."""
         self.add_class("-finding")

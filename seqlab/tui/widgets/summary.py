@@ -47,6 +47,7 @@ class Summary(Widget):
         super().__init__(id="summary")
         self.border_title = "This run"
         self._facts: Facts | None = None
+        self._outdated = False
 
     def show(self, facts: Facts) -> None:
         """Show these facts."""
@@ -59,6 +60,14 @@ class Summary(Widget):
             self._facts = facts
             self.refresh(layout=taller)
 
+    def outdate(self, outdated: bool) -> None:
+        """Say that what is shown is the last that could be run, and not what is on the form."""
+        if outdated != self._outdated:
+            self._outdated = outdated
+            self.border_title = "The last that could be run" if outdated else "This run"
+            self.set_class(outdated, "-outdated")
+            self.refresh()
+
     def render(self) -> RenderResult:
         """Label and words, a line each."""
         if self._facts is None:
@@ -66,7 +75,8 @@ class Summary(Widget):
         brief = self.screen.has_class("-narrow") or self.screen.has_class("-low")
         lines = brief_lines(self._facts) if brief else full_lines(self._facts)
         if brief:
-            return Content("\n").join(Content(words) for _, words in lines)
+            head = "last valid: " if self._outdated and self.styles.border_top[0] == "" else ""
+            return Content(head) + Content("\n").join(Content(words) for _, words in lines)
         rows = []
         for label, words in lines:
             parts = wrap(words, max(20, self.size.width - _LABEL), drop_whitespace=False)
