@@ -157,7 +157,7 @@ def test_what_cannot_be_obeyed_is_refused_with_a_reason(start, command, field, v
     until(lambda: "refused" in names(run))
     refused = next(event for event in run.events if event["event"] == "refused")
     assert why in refused["why"]
-    assert not list((run.path / layout.CONTROL).glob("*.json"))
+    until(lambda: not list((run.path / layout.CONTROL).glob("*.json")))
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM])
