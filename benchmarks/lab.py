@@ -107,7 +107,7 @@ def first_loss(home: Path, variables: Mapping[str, str] | None = None) -> tuple[
     a cold one it comes at once, and everything is compiled on the way.
     """
     with Terminal([*SEQLAB, "lab"], environment={**_variables(home), **(variables or {})}) as terminal:
-        ready = "Experiment" if variables else "worker ready"
+        ready = "Truncation" if variables else "worker ready"
         terminal.wait_for(lambda: ready in terminal.screen())
         start = time.monotonic()
         terminal.press("\r")
