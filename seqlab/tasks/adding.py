@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from seqlab.tasks.base import Batch, Memory, Rung, Task
+from seqlab.tasks.base import Batch, Memory, Rung, Task, uniform
 
 TOLERANCE = 0.04
 """An answer counts as right within this error (Hochreiter & Schmidhuber 1997)."""
@@ -53,21 +53,24 @@ class Adding(Task):
         """The first marked value, which stands in the first half."""
         return Memory("the first marker", told=self.length // 2, answered=self.length)
 
-    def draw(self, rng: np.random.Generator, size: int) -> Batch:
+    def draw(self, rng: np.random.Generator, count: int, size: int, horizon: int) -> list[Batch]:
         """Draw values, and one marker in each half (the first in steps 1..⌊T/2⌋)."""
         length, half = self.length, self.length // 2
-        inputs = np.zeros((length, size, 2), np.float32)
-        inputs[:, :, 0] = rng.random((length, size), np.float32)
-        rows = np.arange(size)
-        first = rng.integers(0, half, size)
-        second = rng.integers(half, length, size)
-        inputs[first, rows, 1] = 1
-        inputs[second, rows, 1] = 1
-        targets = np.zeros((length, size, 1), np.float32)
-        targets[-1, :, 0] = inputs[first, rows, 0] + inputs[second, rows, 0]
+        inputs = np.zeros((count, length, size, 2), np.float32)
+        inputs[..., 0] = uniform(rng, count, length, size)
+        batch, row = np.ogrid[:count, :size]
+        first = rng.integers(0, half, (count, size))
+        second = rng.integers(half, length, (count, size))
+        inputs[batch, first, row, 1] = 1
+        inputs[batch, second, row, 1] = 1
+        targets = np.zeros((count, length, size, 1), np.float32)
+        targets[:, -1, :, 0] = inputs[batch, first, row, 0] + inputs[batch, second, row, 0]
         mask = np.zeros((length, size), np.float32)
         mask[-1] = 1
-        return Batch(inputs, targets, mask, known={"first": first, "second": second})
+        return [
+            Batch(inputs[n], targets[n], mask, known={"first": first[n], "second": second[n]})
+            for n in range(count)
+        ]
 
     def rungs(self) -> tuple[Rung, ...]:
         """Var(U1+U2) = 1/6; with one value known Var(U) = 1/12; both known, 0."""

@@ -57,18 +57,20 @@ class Copy(Task):
         """The symbols, until the step after the marker."""
         return Memory("what is to be copied", told=self.symbols, answered=self.symbols + self.delay + 1)
 
-    def draw(self, rng: np.random.Generator, size: int) -> Batch:
+    def draw(self, rng: np.random.Generator, count: int, size: int, horizon: int) -> list[Batch]:
         """Draw the symbols; everything else is fixed."""
-        count, length = self.symbols, self.timesteps
-        drawn = rng.integers(1, self.alphabet + 1, (count, size))
-        inputs = np.zeros((length, size, self.features), np.float32)
-        inputs[np.arange(count)[:, None], np.arange(size), drawn] = 1
-        inputs[count:, :, 0] = 1
-        inputs[count + self.delay - 1, :, [0, -1]] = [[0], [1]]
-        targets = np.zeros((length, size), np.int64)
-        targets[-count:] = drawn
+        symbols, length, marker = self.symbols, self.timesteps, self.symbols + self.delay - 1
+        drawn = rng.integers(1, self.alphabet + 1, (count, symbols, size))
+        inputs = np.zeros((count, length, size, self.features), np.float32)
+        batch, place, row = np.ogrid[:count, :symbols, :size]
+        inputs[batch, place, row, drawn] = 1
+        inputs[:, symbols:, :, 0] = 1
+        inputs[:, marker, :, 0] = 0
+        inputs[:, marker, :, -1] = 1
+        targets = np.zeros((count, length, size), np.int64)
+        targets[:, -symbols:] = drawn
         mask = np.ones((length, size), np.float32)
-        return Batch(inputs, targets, mask)
+        return [Batch(inputs[n], targets[n], mask) for n in range(count)]
 
     def rungs(self) -> tuple[Rung, ...]:
         """The entropy of the classes' frequencies; S·ln K / T for blanks, then a uniform guess."""

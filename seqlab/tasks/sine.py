@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from seqlab.tasks.base import Batch, Rung, Task
+from seqlab.tasks.base import Batch, Rung, Task, normal
 
 _MEAN_SQUARE_AMPLITUDE = 7 / 12
 """E[A²] for A ~ U[1/2, 1]: (1 - 1/8) / (3 · 1/2)."""
@@ -80,25 +79,30 @@ class Sine(Task):
         """Every step."""
         return np.arange(self.length)
 
-    def draw(self, rng: np.random.Generator, size: int) -> Batch:
+    def draw(self, rng: np.random.Generator, count: int, size: int, horizon: int) -> list[Batch]:
         """Draw T + 1 + horizon values: the inputs, the targets one step on, and the future."""
-        total = self.length + 1 + self.horizon
+        length, total = self.length, self.length + 1 + horizon
         low, high = self.period
-        shape = (self.sines, size)
+        shape = (self.sines, count * size)
         frequency = 2 * np.pi / (low * (high / low) ** rng.random(shape))
         phase = 2 * np.pi * rng.random(shape)
         amplitude = 0.5 + 0.5 * rng.random(shape)
-        clean = sum(amplitude[n] * _sine(total, frequency[n], phase[n]) for n in range(self.sines))
-        values = clean + self.noise * rng.standard_normal(clean.shape) if self.noise else clean
-        series = values.astype(np.float32)[:, :, None]
-        length = self.length
-        return Batch(
-            inputs=np.ascontiguousarray(series[:length]),
-            targets=np.ascontiguousarray(series[1 : length + 1]),
-            mask=np.ones((length, size), np.float32),
-            future=np.ascontiguousarray(series[length + 1 :]) if self.horizon else None,
-            known={"clean": clean[1 : length + 1, :, None]},
-        )
+        wave = sum(amplitude[n] * _sine(total, frequency[n], phase[n]) for n in range(self.sines))
+        clean = wave.reshape(total, count, size, 1).swapaxes(0, 1)
+        series = clean.astype(np.float32, order="C")
+        if self.noise:
+            series += np.float32(self.noise) * normal(rng, *series.shape)
+        mask = np.ones((length, size), np.float32)
+        return [
+            Batch(
+                inputs=series[n, :length],
+                targets=series[n, 1 : length + 1],
+                mask=mask,
+                future=series[n, length + 1 :] if horizon else None,
+                known={"clean": clean[n, 1 : length + 1]},
+            )
+            for n in range(count)
+        ]
 
     def rungs(self) -> tuple[Rung, ...]:
         """n·E[A²]/2 + σ² for 0; n·E[A²]·E[1 - cos(2πd/P)] + 2σ² at lag d; σ² for the clean value."""
@@ -110,7 +114,10 @@ class Sine(Task):
         ]
         if self.horizon:
             free = power * self._drift(2, self.horizon + 1) + 2 * variance
-            rungs.append(Rung("repeat", "repeat last value", free, metric="eval/forecast"))
+            rungs += [
+                Rung("repeat", "repeat last value", free, metric="eval/forecast"),
+                Rung("zero", "predict 0", power / 2 + variance, metric="eval/forecast"),
+            ]
         return tuple(rungs)
 
     def _drift(self, first: int, last: int) -> float:
@@ -126,7 +133,7 @@ class Sine(Task):
         return float(1 - cosine.mean())
 
     def guesses(self, batch: Batch) -> dict[tuple[str, str], NDArray[np.float64]]:
-        """0; the last value seen; the value without its noise; the last input for the whole forecast."""
+        """0; the last value seen; the value without its noise; for the forecast the last input, and 0."""
         inputs = batch.inputs.astype(np.float64)
         guesses = {
             ("eval/loss", "zero"): np.zeros(inputs.shape),
@@ -135,16 +142,22 @@ class Sine(Task):
         }
         if batch.future is not None:
             guesses["eval/forecast", "repeat"] = np.broadcast_to(inputs[-1], batch.future.shape).copy()
+            guesses["eval/forecast", "zero"] = np.zeros(batch.future.shape)
         return guesses
 
 
 def _sine(total: int, frequency: NDArray[np.float64], phase: NDArray[np.float64]) -> NDArray[np.float64]:
     """sin(ωt + φ) for t = 0..total-1: [total, size].
 
-    With t = a·k + b it is sin(ωak + φ)·cos(ωb) + cos(ωak + φ)·sin(ωb): few sines to take, and no drift.
+    It is the imaginary part of e^(i(ωt + φ)), and n values of that times e^(iωn) are the next n: the number
+    of values doubles with each product, so that rounding errors add up over log₂(total) products alone.
     """
-    stride = math.isqrt(total) + 1
-    coarse = np.arange(0, total, stride)[:, None, None] * frequency + phase
-    fine = np.arange(stride)[:, None] * frequency
-    values = np.sin(coarse) * np.cos(fine) + np.cos(coarse) * np.sin(fine)
-    return np.asarray(values.reshape(-1, len(frequency))[:total])
+    values = np.empty((total, len(frequency)), np.complex128)
+    values[0] = np.exp(1j * phase)
+    done = 1
+    while done < total:
+        more = min(done, total - done)
+        turn = np.exp(1j * done * frequency)
+        np.multiply(values[:more], turn, out=values[done : done + more])
+        done += more
+    return values.imag

@@ -103,21 +103,24 @@ class Trainer:
         A loss or gradient that is not finite makes no update: the weights and the optimiser stay those
         before this step, and the step is not counted.
         """
-        spec = self.spec
-        training = spec.training
-        batch = spec.task.batch(training.seed, "train", self.step + 1, training.batch_size)
-        parts = [Sequences.of(self.network, batch, start, stop) for start, stop in self._slices]
+        parts = self.draw()
         for work in self._passes:
             work.reset()
-        if training.update == "window" and len(self._windows) > 1:
-            result = self._update_each_window(batch.mask, parts)
+        if self.spec.training.update == "window" and len(self._windows) > 1:
+            result = self._update_each_window(parts)
         else:
-            scale = spec.loss.scale(float(batch.mask.sum()), spec.task.outputs)
+            scale = self.spec.loss.scale(_losses(parts), self.spec.task.outputs)
             loss = self._backpropagate(parts, self._windows, scale)
             result = self._apply(loss)
         if not result.diverged:
             self.step += 1
         return result
+
+    def draw(self) -> list[Sequences]:
+        """The batch of the next step, cut into slices."""
+        training = self.spec.training
+        batch = self.spec.task.batch(training.seed, "train", self.step + 1, training.batch_size)
+        return [Sequences.of(self.network, batch, start, stop) for start, stop in self._slices]
 
     def evaluate(self) -> Evaluation:
         """Evaluate on the held-out split at the present weights."""
@@ -157,14 +160,14 @@ class Trainer:
         if self._pool is not None:
             self._pool.shutdown()
 
-    def _update_each_window(self, mask: NDArray[np.float32], parts: list[Sequences]) -> Step:
+    def _update_each_window(self, parts: list[Sequences]) -> Step:
         """One update after each window that has a loss, scaled by the window's own count."""
         task, loss = self.spec.task, self.spec.loss
         before = self._snapshot()
         total = norm = 0.0
         clipped = False
         for window in self._windows:
-            count = float(mask[window.start : window.stop].sum())
+            count = _losses(parts, window.start, window.stop)
             scale = loss.scale(count, task.outputs)
             value = self._backpropagate(parts, [window], scale)
             if not count:
@@ -175,7 +178,7 @@ class Trainer:
                 return result
             total += value * count
             norm, clipped = max(norm, result.grad_norm), clipped or result.clipped
-        return Step(self.step + 1, total / float(mask.sum()), norm, clipped)
+        return Step(self.step + 1, total / _losses(parts), norm, clipped)
 
     def _backpropagate(self, parts: list[Sequences], over: Iterable[Window], scale: float) -> float:
         """Loss and gradient of some windows; the gradient is left in `self._gradients[0]`."""
@@ -227,6 +230,11 @@ class Trainer:
         if self._pool is None:
             return [function(item) for item in items]
         return list(self._pool.map(function, items))
+
+
+def _losses(parts: Iterable[Sequences], start: int = 0, stop: int | None = None) -> float:
+    """How many losses there are in a stretch of timesteps."""
+    return sum(float(part.mask[start:stop].sum()) for part in parts)
 
 
 def clip_gradient(clip: Clip, gradient: NDArray[Any], norm: float) -> bool:

@@ -1,6 +1,7 @@
 """Every task draws what its definition says, as a pure function, and its rungs are what simulation finds."""
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from seqlab.methods import LOSSES
 from seqlab.tasks import TASKS, Task
 from seqlab.tasks.adding import Adding
+from seqlab.tasks.base import Split, normal, uniform
 from seqlab.tasks.copy import Copy
 from seqlab.tasks.sine import Sine
 
@@ -34,10 +36,13 @@ def test_every_task_file_is_registered():
     assert list(TASKS) == ["adding", "copy", "sine"]
 
 
-@given(tasks, st.integers(0, 2**63 - 1), st.integers(0, 2**40), st.integers(1, 5))
-@settings(max_examples=60, deadline=None)
-def test_a_batch_has_the_shapes_it_promises(task: Task, seed: int, step: int, size: int):
-    batch = task.batch(seed, "train", step, size)
+splits = st.sampled_from(["train", "eval", "probe"])
+
+
+@given(tasks, st.integers(0, 2**63 - 1), splits, st.integers(0, 2**40), st.integers(1, 5))
+@settings(max_examples=100, deadline=None)
+def test_a_batch_has_the_shapes_it_promises(task: Task, seed: int, split: Split, step: int, size: int):
+    batch = task.batch(seed, split, step, size)
     assert batch.inputs.shape == (task.timesteps, size, task.features)
     assert batch.inputs.dtype == batch.mask.dtype == np.float32
     assert batch.mask.shape == (task.timesteps, size)
@@ -47,17 +52,45 @@ def test_a_batch_has_the_shapes_it_promises(task: Task, seed: int, step: int, si
         assert batch.targets.max() < task.outputs
     else:
         assert batch.targets.shape == (task.timesteps, size, task.outputs)
-    assert (batch.future is not None) == (task.forecast_horizon > 0)
+    assert all(array.flags.c_contiguous for array in (batch.inputs, batch.targets, batch.mask))
+    runs_free = split != "train" and task.forecast_horizon > 0
+    assert (batch.future is not None) == runs_free
     steps_with_loss = np.flatnonzero(batch.mask.any(axis=1))
     np.testing.assert_array_equal(steps_with_loss, task.loss_steps())
 
 
 @each
 def test_a_batch_is_a_pure_function_of_seed_split_and_step(task: Task):
-    one, again = task.batch(3, "train", 7, 4), task.batch(3, "train", 7, 4)
-    np.testing.assert_array_equal(one.inputs, again.inputs)
+    one = task.batch(3, "train", 7, 4)
     for other in (task.batch(4, "train", 7, 4), task.batch(3, "train", 8, 4), task.batch(3, "eval", 7, 4)):
         assert not np.array_equal(one.inputs, other.inputs)
+
+
+@each
+def test_a_batch_is_the_same_whatever_was_drawn_before_it(task: Task):
+    """A thread of its own has drawn nothing yet; training batches are drawn several at a time."""
+    steps = [0, 1, 2, 3000, 3001]
+    drawn = {step: task.batch(3, "train", step, 4) for step in steps}
+    with ThreadPoolExecutor(1) as thread:
+        for step in reversed(steps):
+            again = thread.submit(task.batch, 3, "train", step, 4).result()
+            np.testing.assert_array_equal(again.inputs, drawn[step].inputs)
+            np.testing.assert_array_equal(again.targets, drawn[step].targets)
+    assert len({drawn[step].inputs.tobytes() for step in steps}) == len(steps)
+
+
+@given(st.integers(1, 500), st.integers(0, 2**40))
+@settings(deadline=None)
+def test_uniform_numbers_are_those_of_numpy(count: int, seed: int):
+    ours, theirs = (np.random.Generator(np.random.Philox(seed)) for _ in range(2))
+    np.testing.assert_array_equal(uniform(ours, count), theirs.random(count, np.float32))
+
+
+def test_normal_numbers_are_normal():
+    """By Kolmogorov's distance, which stays below 1.95 / sqrt(N) in 999 of 1,000 draws."""
+    drawn = np.sort(normal(np.random.Generator(np.random.Philox(1)), 100_001).astype(float))
+    expected = (1 + np.vectorize(math.erf)(drawn / math.sqrt(2))) / 2
+    assert np.abs(expected - np.linspace(0, 1, len(drawn))).max() < 1.95 / math.sqrt(len(drawn))
 
 
 @each
@@ -94,14 +127,14 @@ def test_copy_shows_symbols_then_a_marker_and_asks_for_them_back(delay: int, sym
 
 
 def test_sine_targets_are_the_next_inputs_and_the_future_follows_them():
-    batch = Sine(length=12, sines=2, horizon=5, noise=0.3).batch(0, "train", 1, 3)
+    batch = Sine(length=12, sines=2, horizon=5, noise=0.3).batch(0, "eval", 1, 3)
     np.testing.assert_array_equal(batch.targets[:-1], batch.inputs[1:])
     assert batch.future is not None
     assert batch.future.shape == (5, 3, 1)
 
 
 def test_a_clean_sine_obeys_its_recurrence_to_the_end_of_the_future():
-    batch = Sine(length=30, sines=1, horizon=10, noise=0).batch(0, "train", 1, 4)
+    batch = Sine(length=30, sines=1, horizon=10, noise=0).batch(0, "eval", 1, 4)
     series = np.concatenate([batch.inputs, batch.targets[-1:], batch.future]).astype(float)[:, :, 0]
     for x in series.T:
         # x_{t+1} + x_{t-1} = 2 cos ω x_t for every pure sine.
