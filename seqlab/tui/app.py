@@ -22,6 +22,7 @@ from textual.screen import Screen
 
 from seqlab.tui import themes
 from seqlab.tui.screens.setup import SetupScreen
+from seqlab.tui.terminal import Terminal
 from seqlab.tui.widgets.too_small import LEAST
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ class LabApp(App[None]):
     ) -> None:
         colourless = "NO_COLOR" in os.environ
         # Unless colours are the terminal's own, Textual turns NO_COLOR into greys, which are colours still.
-        super().__init__(ansi_color=True if colourless else None)
+        super().__init__(driver_class=Terminal, ansi_color=True if colourless else None)
         self.worker_factory = worker_factory
         self._source, self._overrides, self._out, self._watch = source, overrides, out, watch
         self._folders: list[Path] = [watch] if watch is not None else []

@@ -5,16 +5,19 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from textual.drivers._writer_thread import WriterThread
 
 from benchmarks.terminal import Terminal
 from seqlab.runs import control
 from seqlab.runs.layout import list_runs
 from seqlab.runs.run import Run, open_run
 from seqlab.spec import to_toml
+from seqlab.tui.terminal import Vanishing
 from tests.conftest import small
 from tests.runs.conftest import until
 
@@ -105,6 +108,19 @@ def test_a_dropped_connection_ends_the_lab_and_not_the_run(opened: Open, spec: s
     assert terminal.wait(30) == 129
     rows = run.rows
     until(lambda: run.rows > rows)
+
+
+def test_no_write_waits_for_a_terminal_that_is_gone():
+    lost, end = os.openpty()
+    with open(end, "w") as file:
+        writer = WriterThread(Vanishing(file))
+        writer.start()
+        os.close(lost)
+        many = threading.Thread(target=lambda: [writer.write("words\n") for _ in range(200)], daemon=True)
+        many.start()
+        many.join(30)
+        assert not many.is_alive()
+        writer.stop()
 
 
 def test_it_fits_every_size_while_a_run_trains(opened: Open, spec: str, tmp_path: Path):

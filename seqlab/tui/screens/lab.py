@@ -38,6 +38,7 @@ from seqlab.tui.panels.status import status_line
 from seqlab.tui.panels.steering import Steering
 from seqlab.tui.panels.voice import voice
 from seqlab.tui.panels.words import fitted, help_text, troubles
+from seqlab.tui.terminal import Terminal
 from seqlab.tui.widgets.too_small import TooSmall
 
 if TYPE_CHECKING:
@@ -53,8 +54,6 @@ HURRY, HURRY_FOR = 0.05, 2.0
 """Seconds between looks, and for how long, after a key asked the worker for something."""
 TOUCH = 2.0
 """Seconds between signs to the worker that somebody is looking."""
-_BACKLOG = 2
-"""Writes that may wait for the terminal; beyond that it does not keep up, and a tick is left out."""
 _STEERING = ("pause", "step", "rate", "stop")
 """Actions that need a worker."""
 _RATE = Binding.Group("learning rate", compact=True)
@@ -204,10 +203,9 @@ class LabScreen(Screen[None], inherit_bindings=False):
         return TICK_REMOTE if "SSH_CONNECTION" in os.environ else TICK
 
     def _congested(self) -> bool:
-        """Whether the terminal is behind with what was sent already."""
-        # Textual has no public word for it, and blocks the whole lab once thirty writes wait.
-        writer = getattr(self.app._driver, "_writer_thread", None)
-        return writer is not None and writer._queue.qsize() > _BACKLOG
+        """Whether the terminal is behind with what was sent already: then a tick is left out."""
+        driver = self.app._driver
+        return isinstance(driver, Terminal) and not driver.keeps_up
 
     def _hearsay(self) -> Hearsay | None:
         """Ask after the worker, before the folder is read."""
