@@ -39,9 +39,11 @@ class Vanishing:
         return getattr(self._file, name)
 
     def write(self, text: str) -> None:
+        """Write, if there is anything to write to."""
         with suppress(OSError, ValueError):  # gone, or closed
             self._file.write(text)
 
     def flush(self) -> None:
+        """Send what was written."""
         with suppress(OSError, ValueError):
             self._file.flush()

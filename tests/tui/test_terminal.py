@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -112,15 +113,17 @@ def test_a_dropped_connection_ends_the_lab_and_not_the_run(opened: Open, spec: s
 
 def test_no_write_waits_for_a_terminal_that_is_gone():
     lost, end = os.openpty()
-    with open(end, "w") as file:
-        writer = WriterThread(Vanishing(file))
-        writer.start()
-        os.close(lost)
-        many = threading.Thread(target=lambda: [writer.write("words\n") for _ in range(200)], daemon=True)
-        many.start()
-        many.join(30)
-        assert not many.is_alive()
-        writer.stop()
+    file = os.fdopen(end, "w")
+    writer = WriterThread(Vanishing(file))
+    writer.start()
+    os.close(lost)
+    many = threading.Thread(target=lambda: [writer.write("words\n") for _ in range(200)], daemon=True)
+    many.start()
+    many.join(30)
+    assert not many.is_alive()
+    writer.stop()
+    with suppress(OSError):  # what waits in it has nowhere to go
+        file.close()
 
 
 def test_it_fits_every_size_while_a_run_trains(opened: Open, spec: str, tmp_path: Path):
