@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
     from seqlab.runs.launch import Worker
     from seqlab.spec.schema import Spec
     from seqlab.tui.standby import Standby
+
+LAB_SCREEN = "seqlab.tui.screens.lab"
+"""Loaded late: it draws with NumPy, which Setup does without."""
 
 
 def run_lab(
@@ -130,12 +135,13 @@ class LabApp(App[None]):
             self.open_run(self._watch, None)
         elif self._source is not None:
             self._start_source(self._source)
+        else:
+            self.call_after_refresh(self._get_ready)
 
     def lab_screen(self, folder: Path, worker: Worker | None) -> Screen[Any]:
         """The screen on which a run is watched."""
-        from seqlab.tui.screens.lab import LabScreen
-
-        return LabScreen(folder, worker)
+        screen: Screen[Any] = import_module(LAB_SCREEN).LabScreen(folder, worker)
+        return screen
 
     async def start_run(self, spec: Spec, standby: Standby) -> None:
         """Make a run folder, send a worker to it, and open the lab on it. No screen waits for the disk.
@@ -201,6 +207,17 @@ class LabApp(App[None]):
         """Let the workers of all runs go; they train on."""
         for worker in self._started:
             worker.close()
+
+    @work
+    async def _get_ready(self) -> None:
+        """Once something is to be seen: load what the start key will need.
+
+        What has been made by then stays: the garbage collector need not go through it again and again, which
+        stops everything for a tenth of a second.
+        """
+        await asyncio.to_thread(import_module, LAB_SCREEN)
+        gc.freeze()
+        gc.set_threshold(10_000)
 
     @work
     async def _start_source(self, spec: Spec) -> None:

@@ -44,10 +44,12 @@ from seqlab.tui.widgets.too_small import TooSmall
 if TYPE_CHECKING:
     from seqlab.runs.launch import Worker
 
-TICK = 0.125
+TICK = 0.25
 """Seconds between looks at a run that is training."""
-TICK_REMOTE = 0.2
+TICK_REMOTE = 0.4
 """The same over SSH."""
+TICK_FIRST = 0.1
+"""The same until there is a first point."""
 TICK_IDLE = 0.5
 """The same while nothing changes by itself."""
 HURRY, HURRY_FOR = 0.05, 2.0
@@ -194,12 +196,11 @@ class LabScreen(Screen[None], inherit_bindings=False):
         """Seconds until the next look."""
         if time.monotonic() < self._hurry_until:
             return HURRY
-        if (
-            self.moment is None
-            or self.moment.over
-            or (self.moment.state == "paused" and not self.steering.asked)
-        ):
+        moment = self.moment
+        if moment is None or moment.over or (moment.state == "paused" and not self.steering.asked):
             return TICK_IDLE
+        if not moment.snapshot.metrics:
+            return TICK_FIRST
         return TICK_REMOTE if "SSH_CONNECTION" in os.environ else TICK
 
     def _congested(self) -> bool:
