@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from docs.presets import README, with_table
 from seqlab.spec import load_spec, presets
 
 NAMES = list(presets())
@@ -53,6 +54,11 @@ def test_there_is_a_preset_for_every_claim():
         "sine-gru",
         "vanishing",
     }
+
+
+def test_the_readme_says_what_the_presets_claim():
+    text = README.read_text()
+    assert text == with_table(text)
 
 
 @pytest.mark.parametrize("name", NAMES)

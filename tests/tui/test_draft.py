@@ -97,7 +97,7 @@ def test_whole_numbers_can_be_written_as_one_likes(text: str) -> None:
         (("training", "steps"), "1.5", "1.5 is not an integer"),
         (("training", "steps"), "--", "'--' is not an integer"),
         (("training", "optimizer", "lr"), "0", "0 is out of bounds: it must be above 0"),
-        (("model", "hidden"), "5000", "5000 is out of bounds: it must be at most 4096"),
+        (("model", "hidden"), "5000", "5000 is out of bounds: it must be at most 4,096"),
         (("training", "batch_size"), "1e400", "inf is not an integer"),
     ],
 )

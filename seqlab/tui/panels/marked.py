@@ -27,7 +27,7 @@ class Sum:
         values: [T], the numbers that came in.
         marked: the steps, from 0, that were marked.
         answer: what is asked for at the last step.
-        output: what the network says there.
+        output: what the network says there; None if the frame, of a very long sequence, leaves that step out.
         steps: [n] timesteps, from 1, of `outputs`.
         outputs: [n], what the network says on the way.
     """
@@ -35,7 +35,7 @@ class Sum:
     values: NDArray[np.float32]
     marked: tuple[int, ...]
     answer: float
-    output: float
+    output: float | None
     steps: NDArray[np.int64]
     outputs: NDArray[np.float32]
 
@@ -50,7 +50,7 @@ def sum_of(moment: Moment) -> Sum | None:
         inputs[:, 0],
         tuple(np.flatnonzero(inputs[:, 1] > 0).tolist()),
         float(probe["targets"][-1, 0, 0]),
-        float(outputs[-1, 0]) if (len(inputs) - 1) % frame.time_stride == 0 else float("nan"),
+        float(outputs[-1, 0]) if (len(inputs) - 1) % frame.time_stride == 0 else None,
         1 + frame.time_stride * np.arange(len(outputs)),
         outputs[:, 0],
     )
@@ -58,9 +58,10 @@ def sum_of(moment: Moment) -> Sum | None:
 
 def verdict(found: Sum) -> Content:
     """Answer, the network's, and how far off."""
-    if np.isnan(found.output):
+    if found.output is None or np.isnan(found.output):
+        says = "NaN" if found.output is not None else "something that this frame leaves out"
         return Content.assemble(
-            (f"{'answer':<{_LABEL}}", "$muted"), f"{_three(found.answer)}   network says NaN"
+            (f"{'answer':<{_LABEL}}", "$muted"), f"{_three(found.answer)}   network says {says}"
         )
     return Content.assemble(
         (f"{'answer':<{_LABEL}}", "$muted"), (_three(found.answer), "bold"),
