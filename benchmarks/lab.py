@@ -132,8 +132,8 @@ def key_to_paint(home: Path) -> tuple[list[float], dict[str, float]]:
         own, written, start = terminal.processor_seconds()[0], len(terminal.data), time.monotonic()
         for number in range(KEYS):
             terminal.read(0.2 + 0.013 * (number % 7))  # not in step with the ticker
-            terminal.press("y")
             wanted = "log" if "linear" in terminal.screen().splitlines()[1] else "linear"
+            terminal.press("y")
             latencies.append(1000 * terminal.wait_for(wanted, 5))
         span = time.monotonic() - start
         shares = {

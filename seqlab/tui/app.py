@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 
 LAB_SCREEN = "seqlab.tui.screens.lab"
 """Loaded late: it draws with NumPy, which Setup does without."""
+SETTLED = 3.0
+"""Seconds after which most of what stays has been made. The garbage collector need not go through that again
+and again, for which it stops everything, keys too, for a tenth of a second."""
 
 
 def run_lab(
@@ -55,6 +58,7 @@ def run_lab(
     Returns:
         The exit code: 0, 1 after a crash, 128 + n after signal n.
     """
+    gc.set_threshold(10_000)
     app = LabApp(source, overrides, out, partial(_start_worker, threads), watch)
     app.run()
     app.let_go()
@@ -136,7 +140,8 @@ class LabApp(App[None]):
         elif self._source is not None:
             self._start_source(self._source)
         else:
-            self.call_after_refresh(self._get_ready)
+            self.call_after_refresh(self._load_ahead)
+        self.set_timer(SETTLED, gc.freeze)
 
     def lab_screen(self, folder: Path, worker: Worker | None) -> Screen[Any]:
         """The screen on which a run is watched."""
@@ -209,15 +214,9 @@ class LabApp(App[None]):
             worker.close()
 
     @work
-    async def _get_ready(self) -> None:
-        """Once something is to be seen: load what the start key will need.
-
-        What has been made by then stays: the garbage collector need not go through it again and again, which
-        stops everything for a tenth of a second.
-        """
+    async def _load_ahead(self) -> None:
+        """Once Setup is to be seen: load what the start key will need."""
         await asyncio.to_thread(import_module, LAB_SCREEN)
-        gc.freeze()
-        gc.set_threshold(10_000)
 
     @work
     async def _start_source(self, spec: Spec) -> None:
