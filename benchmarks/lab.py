@@ -120,7 +120,9 @@ def first_loss(home: Path, variables: Mapping[str, str] | None = None) -> tuple[
                 longest, last = max(longest, time.monotonic() - last), time.monotonic()
             if time.monotonic() - start > 60:
                 raise TimeoutError(terminal.screen())
-        return time.monotonic() - start, longest
+        seconds = time.monotonic() - start
+        _stop(terminal)  # or it would train on, beside the next measurement
+        return seconds, longest
 
 
 def key_to_paint(home: Path) -> tuple[list[float], dict[str, float]]:
