@@ -17,6 +17,11 @@ from seqlab.methods import INITIALISERS
 Shape = tuple[int, ...]
 Arrays = tuple[NDArray[Any], ...]
 
+_PADDING = 16
+"""Packed weights have columns for a multiple of this."""
+_TOGETHER = 128
+"""Rows, at least, of derivatives that are kept until they are added to the gradients of the weights."""
+
 
 @dataclass(frozen=True)
 class State:
@@ -31,6 +36,16 @@ class State:
     name: str
     label: str
     kind: Literal["gate", "signed", "free"]
+
+
+def packed_size(rows: int, columns: int) -> int:
+    """Numbers that a packed matrix takes, with its bias: see `seqlab.kernels.matmul`."""
+    return (1 + rows) * -(-columns // _PADDING) * _PADDING
+
+
+def derivatives_shape(kinds: int, timesteps: int, batch: int, hidden: int) -> Shape:
+    """∂L/∂a of some kinds, for as many timesteps as are added to the gradients at once."""
+    return kinds, min(timesteps, -(-_TOGETHER // batch)), batch, hidden
 
 
 class Cell(Choice):
@@ -87,8 +102,19 @@ class Cell(Choice):
         """Shapes of what the forward kernel keeps of a window for the backward kernel."""
 
     @abstractmethod
-    def scratch_shapes(self, timesteps: int, batch: int, features: int) -> tuple[Shape, ...]:
-        """Shapes of the kernels' work arrays for a window."""
+    def scratch_shapes(self, timesteps: int, batch: int) -> tuple[Shape, ...]:
+        """Shapes of the backward kernel's work arrays for a window."""
+
+    def packed_shapes(self, features: int, *, below: bool) -> tuple[Shape, ...]:
+        """Shapes of one layer's weights as the kernels read them: for h_t, for ∂L/∂h_{t-1}, for ∂L/∂x_t.
+
+        Args:
+            features: F.
+            below: whether ∂L/∂x_t is wanted; if not, the last is empty.
+        """
+        H, width = self.hidden, len(self.gates) * self.hidden
+        forward = len(self.gates) * packed_size(H + features, H)
+        return (forward,), (packed_size(width, H),), (packed_size(width, features) if below else 0,)
 
     def initialise(self, rng: np.random.Generator, features: int) -> dict[str, NDArray[np.float64]]:
         """Draw one layer's parameters; biases are 0."""

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from seqlab.cells.base import Arrays, Cell, Shape, State
+from seqlab.cells.base import Arrays, Cell, Shape, State, derivatives_shape, packed_size
 
 
 class GRU(Cell):
@@ -35,9 +35,7 @@ class GRU(Cell):
 
     def observe(self, carried: Arrays, record: Arrays) -> dict[str, NDArray[Any]]:
         """Gates from the record, the state from what is carried."""
-        H = self.hidden
-        named = {name: record[0][:, :, g * H : (g + 1) * H] for g, name in enumerate(self.gates)}
-        return {**named, "h": carried[0][1:]}
+        return {**dict(zip(self.gates, record[0], strict=True)), "h": carried[0][1:]}
 
     def parameter_shapes(self, features: int) -> dict[str, Shape]:
         """As every cell, and the candidate's second bias `bn`, inside the reset gate's reach."""
@@ -45,13 +43,18 @@ class GRU(Cell):
 
     def record_shapes(self, timesteps: int, batch: int) -> tuple[Shape, ...]:
         """The gates after activation, and h_{t-1} U_n + b_hn."""
-        return (timesteps, batch, 3 * self.hidden), (timesteps, batch, self.hidden)
+        window = (timesteps, batch, self.hidden)
+        return (3, *window), window
 
-    def scratch_shapes(self, timesteps: int, batch: int, features: int) -> tuple[Shape, ...]:
-        """h_{t-1} U of one step; derivatives on the side of x and of h; the products for W and U."""
-        width = 3 * self.hidden
-        window = (timesteps, batch, width)
-        return (batch, width), window, window, (features, width), (self.hidden, width)
+    def scratch_shapes(self, timesteps: int, batch: int) -> tuple[Shape, ...]:
+        """∂L/∂a of the two gates and the candidate, and ∂L/∂(h_{t-1} U_n)."""
+        return (derivatives_shape(4, timesteps, batch, self.hidden),)
+
+    def packed_shapes(self, features: int, *, below: bool) -> tuple[Shape, ...]:
+        """As every cell, but the candidate's two sides are packed apart."""
+        H = self.hidden
+        forward = 2 * packed_size(H + features, H) + packed_size(features, H) + packed_size(H, H)
+        return (forward,), *super().packed_shapes(features, below=below)[1:]
 
     def _second_bias(self, parameters: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
         second = np.zeros_like(parameters["b"])

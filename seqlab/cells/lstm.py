@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from seqlab.cells.base import Arrays, Cell, Shape, State
+from seqlab.cells.base import Arrays, Cell, Shape, State, derivatives_shape
 
 
 class LSTM(Cell):
@@ -41,18 +41,16 @@ class LSTM(Cell):
 
     def observe(self, carried: Arrays, record: Arrays) -> dict[str, NDArray[Any]]:
         """Gates from the record, states from what is carried."""
-        H = self.hidden
-        named = {name: record[0][:, :, g * H : (g + 1) * H] for g, name in enumerate(self.gates)}
-        return {**named, "c": carried[1][1:], "h": carried[0][1:]}
+        return {**dict(zip(self.gates, record[0], strict=True)), "c": carried[1][1:], "h": carried[0][1:]}
 
     def record_shapes(self, timesteps: int, batch: int) -> tuple[Shape, ...]:
         """The gates after activation, and tanh(c)."""
-        return (timesteps, batch, 4 * self.hidden), (timesteps, batch, self.hidden)
+        window = (timesteps, batch, self.hidden)
+        return (4, *window), window
 
-    def scratch_shapes(self, timesteps: int, batch: int, features: int) -> tuple[Shape, ...]:
-        """h_{t-1} U of one step; ∂L/∂a; the products that become ∂L/∂W and ∂L/∂U."""
-        width = 4 * self.hidden
-        return (batch, width), (timesteps, batch, width), (features, width), (self.hidden, width)
+    def scratch_shapes(self, timesteps: int, batch: int) -> tuple[Shape, ...]:
+        """∂L/∂a of the four gates."""
+        return (derivatives_shape(4, timesteps, batch, self.hidden),)
 
     def initialise(self, rng: np.random.Generator, features: int) -> dict[str, NDArray[np.float64]]:
         """As every cell, with the forget gate's bias set (Gers 2000; Jozefowicz 2015)."""

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 from numpy.typing import NDArray
 from pydantic import Field
 
-from seqlab.cells.base import Arrays, Cell, Shape, State
+from seqlab.cells.base import Arrays, Cell, Shape, State, derivatives_shape
 
 _VARIANTS = {"tanh": 0, "relu": 1}
 
@@ -42,7 +42,6 @@ class RNN(Cell):
         """Nothing: φ' follows from h."""
         return ()
 
-    def scratch_shapes(self, timesteps: int, batch: int, features: int) -> tuple[Shape, ...]:
-        """h_{t-1} U of one step; ∂L/∂a; the products that become ∂L/∂W and ∂L/∂U."""
-        H = self.hidden
-        return (batch, H), (timesteps, batch, H), (features, H), (H, H)
+    def scratch_shapes(self, timesteps: int, batch: int) -> tuple[Shape, ...]:
+        """∂L/∂a."""
+        return (derivatives_shape(1, timesteps, batch, self.hidden),)

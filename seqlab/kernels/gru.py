@@ -15,38 +15,69 @@ The inputs meet (a_r, a_z, a_n), the states (a_r, a_z, m); call their derivative
     ∂L/∂W = Σ x_tᵀ p_t        ∂L/∂b = Σ p_t      ∂L/∂U = Σ h_{t-1}ᵀ q_t        ∂L/∂b_hn = Σ ∂L/∂m_t
 
 Shapes: W [F,3H], U [H,3H], b [3H], b_hn [H], gates in the order r, z, n; `carried` = (h [T+1,B,H],);
-`record` = (gates [T,B,3H] after activation, m [T,B,H]).
+`record` = (gates [3,T,B,H] after activation, m [T,B,H]); `scratch` = (r, z, n of p and n of q [4,·,B,H] of
+some steps,).
 """
 
 import numpy as np
 
 from seqlab.kernels.activations import sigmoid, tanh
 from seqlab.kernels.jit import Array, Arrays, jit
-from seqlab.kernels.linear import add_bias_gradient, add_row, add_weight_gradient
+from seqlab.kernels.linear import add_bias_gradient, add_input_gradient, add_state_gradient
+from seqlab.kernels.matmul import SPARE, multiply, pack_transposed
+from seqlab.kernels.matmul import pack as pack_columns
+
+
+@jit
+def pack(parameters: Arrays, packed: Arrays) -> None:
+    """Arrange the weights as the other two read them. Arguments as in `seqlab.kernels`."""
+    W, U, b, b_hn = parameters
+    H, F = U.shape[0], W.shape[0]
+    at = pack_columns(b, U, H, W, F, 0, H, packed[0], 0)
+    at = pack_columns(b, U, H, W, F, H, H, packed[0], at)
+    at = pack_columns(b, U, 0, W, F, 2 * H, H, packed[0], at)
+    at = pack_columns(b, U, H, W, 0, 2 * H, H, packed[0], at)
+    pack_transposed(U, packed[1], 0)
+    if packed[2].size > 0:
+        pack_transposed(W, packed[2], 0)
 
 
 @jit
 def forward(
-    x: Array, parameters: Arrays, carried: Arrays, record: Arrays, scratch: Arrays, variant: int
+    x: Array, first: int, packed: Arrays, carried: Arrays, record: Arrays, variant: int
 ) -> None:
     """Run the window forward: fills h[1:] and the record. Arguments as in `seqlab.kernels`."""
-    W, U, b, b_hn = parameters
     h = carried[0]
     gates, m = record
-    recurrent = scratch[0]
-    T, B, F = x.shape
-    H = h.shape[2]
-    np.dot(x.reshape(T * B, F), W, gates.reshape(T * B, 3 * H))
+    _, together, F = x.shape
+    T, B, H = m.shape
+    inputs, states = x.reshape(x.size), h.reshape(h.size)
+    a, of_h = gates.reshape(gates.size), m.reshape(m.size)
+    spare = np.empty(SPARE, h.dtype)
+    N = B * H
     for t in range(T):
-        np.dot(h[t], U, recurrent)
-        for i in range(B):
-            _step(gates[t, i], recurrent[i], b, b_hn, h[t, i], m[t, i], h[t + 1, i])
+        before, now = t * N, (t * together + first) * F
+        at = 0
+        for gate in range(2):
+            at = multiply(
+                states, before, H, 1, 0, H, inputs, now, F, F, packed[0], at,
+                a, (gate * T + t) * N, H, B, H, spare,
+            )  # fmt: skip
+        at = multiply(
+            states, before, H, 0, 0, 0, inputs, now, F, F, packed[0], at, a, (2 * T + t) * N, H, B, H, spare
+        )  # fmt: skip
+        multiply(states, before, H, 1, 0, H, inputs, 0, 0, 0, packed[0], at, of_h, t * N, H, B, H, spare)
+        _step(
+            gates[0, t].reshape(N), gates[1, t].reshape(N), gates[2, t].reshape(N), h[t].reshape(N),
+            m[t].reshape(N), h[t + 1].reshape(N),
+        )  # fmt: skip
 
 
 @jit
 def backward(
     x: Array,
-    parameters: Arrays,
+    first: int,
+    packed: Arrays,
     carried: Arrays,
     record: Arrays,
     dh: Array,
@@ -57,72 +88,72 @@ def backward(
     variant: int,
 ) -> None:
     """Go back through the window that `forward` filled. Arguments as in `seqlab.kernels`."""
-    W, U, _, _ = parameters
     h = carried[0]
     gates, m = record
     dh_carried = carry[0]
     dW, dU, db, db_hn = gradients
-    _, p, q, dW_product, dU_product = scratch
-    T, B, F = x.shape
-    H = h.shape[2]
-    for t in range(T - 1, -1, -1):
-        for i in range(B):
-            _step_back(dh[t, i], dh_carried[i], gates[t, i], m[t, i], h[t, i], p[t, i], q[t, i])
-        np.dot(q[t], U.T, dh_carried)
-        for i in range(B):
-            _add_kept(dh[t, i], gates[t, i], dh_carried[i])
-    p_rows = p.reshape(T * B, 3 * H)
-    q_rows = q.reshape(T * B, 3 * H)
-    add_weight_gradient(x.reshape(T * B, F), p_rows, dW_product, dW)
-    add_weight_gradient(h[:T].reshape(T * B, H), q_rows, dU_product, dU)
-    add_bias_gradient(p_rows, db)
-    for row in range(T * B):
-        add_row(q_rows[row, 2 * H :], db_hn)
-    if dx.shape[0] > 0:
-        np.dot(p_rows, W.T, dx.reshape(T * B, F))
+    pq = scratch[0]
+    T, B, H = dh.shape
+    S, N, F = pq.shape[1], B * H, x.shape[2]
+    dz, to_before, to_below = pq.reshape(pq.size), dh_carried.reshape(N), dx.reshape(dx.size)
+    spare = np.empty(SPARE, h.dtype)
+    for end in range(T, 0, -S):
+        start = max(0, end - S)
+        for t in range(end - 1, start - 1, -1):
+            s = t - start
+            _step_back(
+                dh[t].reshape(N), to_before,
+                gates[0, t].reshape(N), gates[1, t].reshape(N), gates[2, t].reshape(N),
+                m[t].reshape(N), h[t].reshape(N),
+                pq[0, s].reshape(N), pq[1, s].reshape(N), pq[2, s].reshape(N), pq[3, s].reshape(N),
+            )  # fmt: skip
+            multiply(
+                dz, s * N, H, 2, S * N, H, dz, (3 * S + s) * N, H, H, packed[1], 0, to_before, 0, H, B, H,
+                spare,
+            )  # fmt: skip
+            _add_kept(dh[t].reshape(N), gates[1, t].reshape(N), to_before)
+            if dx.shape[0] > 0:
+                multiply(
+                    dz, s * N, H, 3, S * N, H, dz, 0, 0, 0, packed[2], 0, to_below, t * B * F, F, B, F, spare
+                )  # fmt: skip
+        steps = end - start
+        for gate in range(3):
+            at, column = gate * S * N, gate * H
+            of_h = at if gate < 2 else 3 * S * N
+            add_state_gradient(h, start, dz, of_h, steps, dU, column, spare)
+            add_input_gradient(x, first, start, dz, at, steps, B, H, dW, column, spare)
+            add_bias_gradient(dz, at, steps * B, H, db, column, spare)
+        add_bias_gradient(dz, 3 * S * N, steps * B, H, db_hn, 0, spare)
 
 
 @jit
-def _step(gates: Array, recurrent: Array, b: Array, b_hn: Array, h_before: Array, m: Array, h: Array) -> None:
-    """One sequence, one timestep, rows [3H] and [H]: `gates` comes with x_t W and leaves activated."""
-    H = h.size
-    for j in range(2 * H):
-        gates[j] = sigmoid(gates[j] + recurrent[j] + b[j])
-    r, z, n = gates[:H], gates[H : 2 * H], gates[2 * H :]
-    recurrent_n, b_n = recurrent[2 * H :], b[2 * H :]
-    for j in range(H):
-        m[j] = recurrent_n[j] + b_hn[j]
-        n[j] = tanh(n[j] + b_n[j] + r[j] * m[j])
+def _step(r: Array, z: Array, n: Array, h_before: Array, m: Array, h: Array) -> None:
+    """One timestep of all sequences, [B·H] each: the gates come as a, n without m, and leave activated."""
+    for j in range(h.size):
+        r[j] = sigmoid(r[j])
+        z[j] = sigmoid(z[j])
+        n[j] = tanh(n[j] + r[j] * m[j])
         h[j] = n[j] + z[j] * (h_before[j] - n[j])
 
 
 @jit
 def _step_back(
-    dh: Array, dh_carried: Array, gates: Array, m: Array, h_before: Array, p: Array, q: Array
-) -> None:
-    """One sequence, one timestep, rows [3H] and [H]: completes `dh`, fills `p` and `q`."""
-    H = dh.size
+    dh: Array, dh_carried: Array, r: Array, z: Array, n: Array, m: Array, h_before: Array,
+    p_r: Array, p_z: Array, p_n: Array, q_n: Array,
+) -> None:  # fmt: skip
+    """One timestep of all sequences: completes `dh`, fills p and q."""
     one = dh.dtype.type(1)
-    r, z, n = gates[:H], gates[H : 2 * H], gates[2 * H :]
-    p_r, p_z, p_n = p[:H], p[H : 2 * H], p[2 * H :]
-    q_m = q[2 * H :]
-    for j in range(H):
+    for j in range(dh.size):
         dh[j] += dh_carried[j]
         da_n = dh[j] * (one - z[j]) * (one - n[j] * n[j])
-        da_z = dh[j] * (h_before[j] - n[j]) * z[j] * (one - z[j])
-        da_r = da_n * m[j] * r[j] * (one - r[j])
-        p_r[j] = da_r
-        p_z[j] = da_z
+        p_r[j] = da_n * m[j] * r[j] * (one - r[j])
+        p_z[j] = dh[j] * (h_before[j] - n[j]) * z[j] * (one - z[j])
         p_n[j] = da_n
-        q_m[j] = da_n * r[j]
-    for j in range(2 * H):
-        q[j] = p[j]
+        q_n[j] = da_n * r[j]
 
 
 @jit
-def _add_kept(dh: Array, gates: Array, dh_carried: Array) -> None:
+def _add_kept(dh: Array, z: Array, dh_carried: Array) -> None:
     """Add δ_t ∘ z_t, what reaches h_{t-1} without passing any weight."""
-    H = dh.size
-    z = gates[H : 2 * H]
-    for j in range(H):
+    for j in range(dh.size):
         dh_carried[j] += dh[j] * z[j]

@@ -5,7 +5,7 @@ float64, and writes dy = scale · ∂loss/∂y, which is 0 where the mask is 0. 
 there is never looked at. A mean over N steps is a `scale` of 1/N; the squared error also sums over the
 outputs, so its mean has 1/(N·O).
 
-Shapes: y, dy and real targets [T,B,O]; classes [T,B] int64; mask [T,B], 0 or 1.
+Shapes: y and dy [T,B,O]; targets and mask may hold more sequences, as slices of a batch share them.
 """
 
 import math
@@ -17,13 +17,14 @@ from seqlab.kernels.jit import Array, jit
 
 
 @jit
-def mse(y: Array, target: Array, mask: Array, scale: float, dy: Array) -> float:
+def mse(y: Array, target: Array, mask: Array, first: int, scale: float, dy: Array) -> float:
     """Squared error: loss = Σ_o (y_o - target_o)², ∂loss/∂y_o = 2 (y_o - target_o).
 
     Args:
         y: [T,B,O], the outputs.
-        target: [T,B,O], what they should be.
-        mask: [T,B], 1 where the step counts, else 0.
+        target: [T,·,O], what they should be, of sequences `first` to `first + B - 1`.
+        mask: [T,·], 1 where the step counts, else 0.
+        first: see `target`.
         scale: factor of loss and derivative.
         dy: [T,B,O], overwritten.
 
@@ -36,10 +37,10 @@ def mse(y: Array, target: Array, mask: Array, scale: float, dy: Array) -> float:
     total = 0.0
     for t in range(T):
         for b in range(B):
-            if mask[t, b] == zero:
+            if mask[t, first + b] == zero:
                 dy[t, b, :] = zero
                 continue
-            row, wanted, drow = y[t, b], target[t, b], dy[t, b]
+            row, wanted, drow = y[t, b], target[t, first + b], dy[t, b]
             for o in range(O):
                 error = row[o] - wanted[o]
                 total += np.float64(error) * np.float64(error)
@@ -49,7 +50,7 @@ def mse(y: Array, target: Array, mask: Array, scale: float, dy: Array) -> float:
 
 @jit
 def cross_entropy(
-    logits: Array, classes: npt.NDArray[np.int64], mask: Array, scale: float, dy: Array
+    logits: Array, classes: npt.NDArray[np.int64], mask: Array, first: int, scale: float, dy: Array
 ) -> float:
     """Cross-entropy of a softmax: loss = -ln p_class, ∂loss/∂logit_o = p_o - [o = class].
 
@@ -57,8 +58,10 @@ def cross_entropy(
 
     Args:
         logits: [T,B,O], the raw outputs.
-        classes: [T,B] int64, the right class, 0 ≤ class < O where the mask is not 0; not checked here.
-        mask: [T,B], 1 where the step counts, else 0.
+        classes: [T,·] int64, the right class, 0 ≤ class < O where the mask is not 0; not checked here. Of
+            sequences `first` to `first + B - 1`.
+        mask: [T,·], 1 where the step counts, else 0.
+        first: see `classes`.
         scale: factor of loss and derivative.
         dy: [T,B,O], overwritten.
 
@@ -70,10 +73,10 @@ def cross_entropy(
     total = 0.0
     for t in range(T):
         for b in range(B):
-            if mask[t, b] == zero:
+            if mask[t, first + b] == zero:
                 dy[t, b, :] = zero
                 continue
-            row, drow, right = logits[t, b], dy[t, b], classes[t, b]
+            row, drow, right = logits[t, b], dy[t, b], classes[t, first + b]
             largest = row[0]
             for o in range(1, O):
                 largest = row[o] if row[o] > largest else largest

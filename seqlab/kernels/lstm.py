@@ -13,38 +13,61 @@ are taken of):
     ∂L/∂x_t = ∂L/∂a_t Wᵀ,    ∂L/∂W = Σ x_tᵀ ∂L/∂a_t,    ∂L/∂U = Σ h_{t-1}ᵀ ∂L/∂a_t,    ∂L/∂b = Σ ∂L/∂a_t
 
 Shapes: W [F,4H], U [H,4H], b [4H], gates in the order i, f, g, o; `carried` = (h [T+1,B,H], c [T+1,B,H]);
-`record` = (gates [T,B,4H] after activation, tanh_c [T,B,H]).
+`record` = (gates [4,T,B,H] after activation, tanh_c [T,B,H]); `scratch` = (∂L/∂a [4,·,B,H] of some steps,).
 """
 
 import numpy as np
 
 from seqlab.kernels.activations import sigmoid, tanh
 from seqlab.kernels.jit import Array, Arrays, jit
-from seqlab.kernels.linear import add_bias_gradient, add_weight_gradient
+from seqlab.kernels.linear import add_bias_gradient, add_input_gradient, add_state_gradient
+from seqlab.kernels.matmul import SPARE, multiply, pack_transposed
+from seqlab.kernels.matmul import pack as pack_columns
+
+
+@jit
+def pack(parameters: Arrays, packed: Arrays) -> None:
+    """Arrange the weights as the other two read them. Arguments as in `seqlab.kernels`."""
+    W, U, b = parameters
+    H, F = U.shape[0], W.shape[0]
+    at = 0
+    for gate in range(4):
+        at = pack_columns(b, U, H, W, F, gate * H, H, packed[0], at)
+    pack_transposed(U, packed[1], 0)
+    if packed[2].size > 0:
+        pack_transposed(W, packed[2], 0)
 
 
 @jit
 def forward(
-    x: Array, parameters: Arrays, carried: Arrays, record: Arrays, scratch: Arrays, variant: int
+    x: Array, first: int, packed: Arrays, carried: Arrays, record: Arrays, variant: int
 ) -> None:
     """Run the window forward: fills h[1:], c[1:] and the record. Arguments as in `seqlab.kernels`."""
-    W, U, b = parameters
     h, c = carried
     gates, tanh_c = record
-    recurrent = scratch[0]
-    T, B, F = x.shape
-    H = h.shape[2]
-    np.dot(x.reshape(T * B, F), W, gates.reshape(T * B, 4 * H))
+    _, together, F = x.shape
+    T, B, H = tanh_c.shape
+    inputs, states, a = x.reshape(x.size), h.reshape(h.size), gates.reshape(gates.size)
+    spare = np.empty(SPARE, h.dtype)
+    N = B * H
     for t in range(T):
-        np.dot(h[t], U, recurrent)
-        for n in range(B):
-            _step(gates[t, n], recurrent[n], b, c[t, n], c[t + 1, n], tanh_c[t, n], h[t + 1, n])
+        at = 0
+        for gate in range(4):
+            at = multiply(
+                states, t * N, H, 1, 0, H, inputs, (t * together + first) * F, F, F, packed[0], at,
+                a, (gate * T + t) * N, H, B, H, spare,
+            )  # fmt: skip
+        _step(
+            gates[0, t].reshape(N), gates[1, t].reshape(N), gates[2, t].reshape(N), gates[3, t].reshape(N),
+            c[t].reshape(N), c[t + 1].reshape(N), tanh_c[t].reshape(N), h[t + 1].reshape(N),
+        )  # fmt: skip
 
 
 @jit
 def backward(
     x: Array,
-    parameters: Arrays,
+    first: int,
+    packed: Arrays,
     carried: Arrays,
     record: Arrays,
     dh: Array,
@@ -55,36 +78,45 @@ def backward(
     variant: int,
 ) -> None:
     """Go back through the window that `forward` filled. Arguments as in `seqlab.kernels`."""
-    W, U, _ = parameters
     h, c = carried
     gates, tanh_c = record
     dh_carried, dc = carry
     dW, dU, db = gradients
-    _, da, dW_product, dU_product = scratch
-    T, B, F = x.shape
-    H = h.shape[2]
-    for t in range(T - 1, -1, -1):
-        for n in range(B):
-            _step_back(dh[t, n], dh_carried[n], dc[n], gates[t, n], tanh_c[t, n], c[t, n], da[t, n])
-        np.dot(da[t], U.T, dh_carried)
-    da_rows = da.reshape(T * B, 4 * H)
-    add_weight_gradient(x.reshape(T * B, F), da_rows, dW_product, dW)
-    add_weight_gradient(h[:T].reshape(T * B, H), da_rows, dU_product, dU)
-    add_bias_gradient(da_rows, db)
-    if dx.shape[0] > 0:
-        np.dot(da_rows, W.T, dx.reshape(T * B, F))
+    da = scratch[0]
+    T, B, H = dh.shape
+    S, N, F = da.shape[1], B * H, x.shape[2]
+    dz, to_before, to_below = da.reshape(da.size), dh_carried.reshape(N), dx.reshape(dx.size)
+    spare = np.empty(SPARE, h.dtype)
+    for end in range(T, 0, -S):
+        start = max(0, end - S)
+        for t in range(end - 1, start - 1, -1):
+            s = t - start
+            _step_back(
+                dh[t].reshape(N), to_before, dc.reshape(N),
+                gates[0, t].reshape(N), gates[1, t].reshape(N), gates[2, t].reshape(N), gates[3, t].reshape(N),
+                tanh_c[t].reshape(N), c[t].reshape(N),
+                da[0, s].reshape(N), da[1, s].reshape(N), da[2, s].reshape(N), da[3, s].reshape(N),
+            )  # fmt: skip
+            multiply(
+                dz, s * N, H, 4, S * N, H, dz, 0, 0, 0, packed[1], 0, to_before, 0, H, B, H, spare
+            )  # fmt: skip
+            if dx.shape[0] > 0:
+                multiply(
+                    dz, s * N, H, 4, S * N, H, dz, 0, 0, 0, packed[2], 0, to_below, t * B * F, F, B, F, spare
+                )  # fmt: skip
+        for gate in range(4):
+            at, column, steps = gate * S * N, gate * H, end - start
+            add_state_gradient(h, start, dz, at, steps, dU, column, spare)
+            add_input_gradient(x, first, start, dz, at, steps, B, H, dW, column, spare)
+            add_bias_gradient(dz, at, steps * B, H, db, column, spare)
 
 
 @jit
 def _step(
-    gates: Array, recurrent: Array, b: Array, c_before: Array, c: Array, tanh_c: Array, h: Array
+    i: Array, f: Array, g: Array, o: Array, c_before: Array, c: Array, tanh_c: Array, h: Array
 ) -> None:
-    """One sequence, one timestep, rows [4H] and [H]: `gates` comes with x_t W and leaves activated."""
-    H = h.size
-    for j in range(4 * H):
-        gates[j] += recurrent[j] + b[j]
-    i, f, g, o = gates[:H], gates[H : 2 * H], gates[2 * H : 3 * H], gates[3 * H :]
-    for j in range(H):
+    """One timestep of all sequences, [B·H] each: the gates come as a and leave activated."""
+    for j in range(h.size):
         i[j] = sigmoid(i[j])
         f[j] = sigmoid(f[j])
         g[j] = tanh(g[j])
@@ -96,14 +128,12 @@ def _step(
 
 @jit
 def _step_back(
-    dh: Array, dh_carried: Array, dc: Array, gates: Array, tanh_c: Array, c_before: Array, da: Array
-) -> None:
-    """One sequence, one timestep: completes `dh`, fills `da`; `dc` comes from t+1 and leaves for t-1."""
-    H = dh.size
+    dh: Array, dh_carried: Array, dc: Array, i: Array, f: Array, g: Array, o: Array, tanh_c: Array,
+    c_before: Array, da_i: Array, da_f: Array, da_g: Array, da_o: Array,
+) -> None:  # fmt: skip
+    """One timestep of all sequences: completes `dh`, fills ∂L/∂a; `dc` comes from t+1 and leaves for t-1."""
     one = dh.dtype.type(1)
-    i, f, g, o = gates[:H], gates[H : 2 * H], gates[2 * H : 3 * H], gates[3 * H :]
-    da_i, da_f, da_g, da_o = da[:H], da[H : 2 * H], da[2 * H : 3 * H], da[3 * H :]
-    for j in range(H):
+    for j in range(dh.size):
         dh[j] += dh_carried[j]
         dc_total = dc[j] + dh[j] * o[j] * (one - tanh_c[j] * tanh_c[j])
         da_i[j] = dc_total * g[j] * i[j] * (one - i[j])

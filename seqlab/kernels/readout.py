@@ -8,7 +8,6 @@ Shapes: h [T,B,H], V [H,O], d [O], y [T,B,O]; `parameters` = (V, d).
 import numpy as np
 
 from seqlab.kernels.jit import Array, Arrays, jit
-from seqlab.kernels.linear import add_bias_gradient, add_row, add_weight_gradient
 
 
 @jit
@@ -16,10 +15,12 @@ def forward(h: Array, parameters: Arrays, y: Array) -> None:
     """Write the outputs `y` [T,B,O] of the states `h` [T,B,H]."""
     V, d = parameters
     T, B, H = h.shape
-    y_rows = y.reshape(T * B, d.size)
-    np.dot(h.reshape(T * B, H), V, y_rows)
-    for n in range(T * B):
-        add_row(d, y_rows[n])
+    O = d.size  # noqa: E741
+    np.dot(h.reshape(T * B, H), V, y.reshape(T * B, O))
+    flat = y.reshape(y.size)
+    for row in range(T * B):
+        for o in range(O):
+            flat[row * O + o] += d[o]
 
 
 @jit
@@ -36,8 +37,16 @@ def backward(h: Array, parameters: Arrays, dy: Array, gradients: Arrays, scratch
     """
     V = parameters[0]
     dV, dd = gradients
+    product = scratch[0]
     T, B, H = h.shape
-    dy_rows = dy.reshape(T * B, dd.size)
-    add_weight_gradient(h.reshape(T * B, H), dy_rows, scratch[0], dV)
-    add_bias_gradient(dy_rows, dd)
-    np.dot(dy_rows, V.T, dh.reshape(T * B, H))
+    O = dd.size  # noqa: E741
+    rows = dy.reshape(T * B, O)
+    np.dot(h.reshape(T * B, H).T, rows, product)
+    for i in range(H):
+        for o in range(O):
+            dV[i, o] += product[i, o]
+    flat = dy.reshape(dy.size)
+    for row in range(T * B):
+        for o in range(O):
+            dd[o] += flat[row * O + o]
+    np.dot(rows, V.T, dh.reshape(T * B, H))

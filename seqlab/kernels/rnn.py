@@ -8,40 +8,56 @@ Backward, with δ_t = ∂L/∂h_t in total, from the last step to the first:
     δ_{t-1} += ∂L/∂a_t Uᵀ                ∂L/∂x_t = ∂L/∂a_t Wᵀ
     ∂L/∂W = Σ x_tᵀ ∂L/∂a_t               ∂L/∂U = Σ h_{t-1}ᵀ ∂L/∂a_t        ∂L/∂b = Σ ∂L/∂a_t
 
-Shapes: W [F,H], U [H,H], b [H]; `carried` = (h [T+1,B,H],); `record` = (); `variant` is `TANH` or `RELU`.
+Shapes: W [F,H], U [H,H], b [H]; `carried` = (h [T+1,B,H],); `record` = (); `scratch` = (∂L/∂a [1,·,B,H] of
+some steps,); `variant` is `TANH` or `RELU`.
 """
 
 import numpy as np
 
 from seqlab.kernels.activations import tanh
 from seqlab.kernels.jit import Array, Arrays, jit
-from seqlab.kernels.linear import add_bias_gradient, add_weight_gradient
+from seqlab.kernels.linear import add_bias_gradient, add_input_gradient, add_state_gradient
+from seqlab.kernels.matmul import SPARE, multiply, pack_transposed
+from seqlab.kernels.matmul import pack as pack_columns
 
 TANH = 0
 RELU = 1
 
 
 @jit
+def pack(parameters: Arrays, packed: Arrays) -> None:
+    """Arrange the weights as the other two read them. Arguments as in `seqlab.kernels`."""
+    W, U, b = parameters
+    pack_columns(b, U, U.shape[0], W, W.shape[0], 0, U.shape[0], packed[0], 0)
+    pack_transposed(U, packed[1], 0)
+    if packed[2].size > 0:
+        pack_transposed(W, packed[2], 0)
+
+
+@jit
 def forward(
-    x: Array, parameters: Arrays, carried: Arrays, record: Arrays, scratch: Arrays, variant: int
+    x: Array, first: int, packed: Arrays, carried: Arrays, record: Arrays, variant: int
 ) -> None:
     """Run the window forward: fills h[1:] from x and h[0]. Arguments as in `seqlab.kernels`."""
-    W, U, b = parameters
     h = carried[0]
-    recurrent = scratch[0]
-    T, B, F = x.shape
-    H = h.shape[2]
-    np.dot(x.reshape(T * B, F), W, h[1:].reshape(T * B, H))
+    _, together, F = x.shape
+    T, B, H = h.shape[0] - 1, h.shape[1], h.shape[2]
+    inputs, states = x.reshape(x.size), h.reshape(h.size)
+    spare = np.empty(SPARE, h.dtype)
+    N = B * H
     for t in range(T):
-        np.dot(h[t], U, recurrent)
-        for i in range(B):
-            _step(h[t + 1, i], recurrent[i], b, variant)
+        multiply(
+            states, t * N, H, 1, 0, H, inputs, (t * together + first) * F, F, F, packed[0], 0,
+            states, (t + 1) * N, H, B, H, spare,
+        )  # fmt: skip
+        _activate(h[t + 1].reshape(N), variant)
 
 
 @jit
 def backward(
     x: Array,
-    parameters: Arrays,
+    first: int,
+    packed: Arrays,
     carried: Arrays,
     record: Arrays,
     dh: Array,
@@ -52,41 +68,42 @@ def backward(
     variant: int,
 ) -> None:
     """Go back through the window that `forward` filled. Arguments as in `seqlab.kernels`."""
-    W, U, _ = parameters
     h = carried[0]
     dh_carried = carry[0]
     dW, dU, db = gradients
-    _, da, dW_product, dU_product = scratch
-    T, B, F = x.shape
-    H = h.shape[2]
-    for t in range(T - 1, -1, -1):
-        for i in range(B):
-            _step_back(dh[t, i], dh_carried[i], h[t + 1, i], da[t, i], variant)
-        np.dot(da[t], U.T, dh_carried)
-    da_rows = da.reshape(T * B, H)
-    add_weight_gradient(x.reshape(T * B, F), da_rows, dW_product, dW)
-    add_weight_gradient(h[:T].reshape(T * B, H), da_rows, dU_product, dU)
-    add_bias_gradient(da_rows, db)
-    if dx.shape[0] > 0:
-        np.dot(da_rows, W.T, dx.reshape(T * B, F))
+    da = scratch[0]
+    T, B, H = dh.shape
+    S, N, F = da.shape[1], B * H, x.shape[2]
+    dz, to_before, to_below = da.reshape(da.size), dh_carried.reshape(N), dx.reshape(dx.size)
+    spare = np.empty(SPARE, h.dtype)
+    for end in range(T, 0, -S):
+        start = max(0, end - S)
+        for t in range(end - 1, start - 1, -1):
+            s = t - start
+            _step_back(dh[t].reshape(N), to_before, h[t + 1].reshape(N), da[0, s].reshape(N), variant)
+            multiply(dz, s * N, H, 1, 0, H, dz, 0, 0, 0, packed[1], 0, to_before, 0, H, B, H, spare)
+            if dx.shape[0] > 0:
+                multiply(dz, s * N, H, 1, 0, H, dz, 0, 0, 0, packed[2], 0, to_below, t * B * F, F, B, F, spare)
+        add_state_gradient(h, start, dz, 0, end - start, dU, 0, spare)
+        add_input_gradient(x, first, start, dz, 0, end - start, B, H, dW, 0, spare)
+        add_bias_gradient(dz, 0, (end - start) * B, H, db, 0, spare)
 
 
 @jit
-def _step(h: Array, recurrent: Array, b: Array, variant: int) -> None:
-    """One sequence, one timestep, rows [H]: `h` comes with x_t W and leaves as h_t."""
+def _activate(h: Array, variant: int) -> None:
+    """One timestep of all sequences, [B·H]: `h` comes as a and leaves as φ(a)."""
     if variant == RELU:
         zero = h.dtype.type(0)
         for j in range(h.size):
-            a = h[j] + recurrent[j] + b[j]
-            h[j] = zero if a < zero else a
+            h[j] = zero if h[j] < zero else h[j]
     else:
         for j in range(h.size):
-            h[j] = tanh(h[j] + recurrent[j] + b[j])
+            h[j] = tanh(h[j])
 
 
 @jit
 def _step_back(dh: Array, dh_carried: Array, h: Array, da: Array, variant: int) -> None:
-    """One sequence, one timestep, rows [H]: completes `dh` and fills `da`."""
+    """One timestep of all sequences, [B·H] each: completes `dh` and fills `da`."""
     if variant == RELU:
         zero = h.dtype.type(0)
         for j in range(h.size):

@@ -50,7 +50,7 @@ def pass_buffers(spec: Spec, batch: int, window: int) -> dict[Key, Shape]:
     """Shapes of all buffers of a pass of `batch` sequences through windows of `window` timesteps.
 
     Keys are ("y",), ("dy",), ("scratch", n) of the readout, and for each layer (layer, what, n) with what
-    one of carried, record, scratch, dh and carry, as the kernels know them.
+    one of packed, carried, record, scratch, dh and carry, as the kernels know them.
     """
     model, task = spec.model, spec.task
     outputs, state = (window, batch, task.outputs), (batch, model.hidden)
@@ -62,9 +62,10 @@ def pass_buffers(spec: Spec, batch: int, window: int) -> dict[Key, Shape]:
     for layer in range(model.layers):
         features = task.features if layer == 0 else model.hidden
         groups: dict[str, tuple[Shape, ...]] = {
+            "packed": model.packed_shapes(features, below=layer > 0),
             "carried": tuple((window + 1, *state) for _ in model.carried_names),
             "record": model.record_shapes(window, batch),
-            "scratch": model.scratch_shapes(window, batch, features),
+            "scratch": model.scratch_shapes(window, batch),
             "dh": ((window, *state),),
             "carry": tuple(state for _ in model.carried_names),
         }

@@ -40,7 +40,7 @@ class Network:
         self.cell = spec.model
         self.dtype = np.dtype(spec.training.precision)
         kernels = import_module(f"seqlab.kernels.{self.cell.cell}")
-        self.forward, self.backward = kernels.forward, kernels.backward
+        self.pack, self.forward, self.backward = kernels.pack, kernels.forward, kernels.backward
         self.loss = getattr(losses, spec.task.loss)
         self.parameters = self.empty()
         rng = np.random.Generator(
@@ -61,10 +61,14 @@ class Network:
         return Parameters(self.spec.parameter_shapes(), self.dtype)
 
 
+_GROUPS = ("packed", "carried", "record", "scratch", "dh", "carry")
+
+
 @dataclass(frozen=True)
 class _Layer:
     """The buffers of one layer for a window of m steps: see the kernels for what each holds."""
 
+    packed: tuple[NDArray[Any], ...]
     carried: tuple[NDArray[Any], ...]
     record: tuple[NDArray[Any], ...]
     scratch: tuple[NDArray[Any], ...]
@@ -86,11 +90,12 @@ class _Window:
 class Pass:
     """Forward and backward passes of `batch` sequences through windows of up to `window` timesteps.
 
-    The states after a window are the start of the next until `reset`. Derivatives are handed from a window
+    Its weights are the network's as they were at the last `reset` or `take_weights`. The states after a window
+    are the start of the next until `reset`. Derivatives are handed from a window
     to the one before only on request.
 
     Args:
-        network: whose weights are used, as they stand at each call.
+        network: whose weights are used.
         batch: B, how many sequences.
         window: the longest window that will be asked for.
     """
@@ -110,10 +115,17 @@ class Pass:
         return sum(memory.nbytes for memory in self._memory.values())
 
     def reset(self) -> None:
-        """Start the next window from states of zero."""
+        """Take the weights as they are now, and start the next window from states of zero."""
+        self.take_weights()
         for layer in self._current.layers:
             for state in layer.carried:
                 state[-1] = 0
+
+    def take_weights(self) -> None:
+        """Use the network's weights as they are now; the states stay."""
+        network = self.network
+        for layer, parameters in zip(self._current.layers, network.parameters.layers, strict=True):
+            network.pack(parameters, layer.packed)
 
     def states(self) -> list[tuple[NDArray[Any], ...]]:
         """Copies of the states after the last window, [B, H] each, layer by layer."""
@@ -125,11 +137,12 @@ class Pass:
             for state, value in zip(layer.carried, saved, strict=True):
                 state[-1] = value
 
-    def forward(self, x: NDArray[Any]) -> NDArray[Any]:
+    def forward(self, x: NDArray[Any], first: int = 0) -> NDArray[Any]:
         """Run a window forward from the states that the last one left.
 
         Args:
-            x: inputs [m, B, F], C-contiguous, in the network's dtype.
+            x: inputs [m, ·, F], C-contiguous, in the network's dtype.
+            first: this pass takes sequences `first` to `first + B - 1`.
 
         Returns:
             The outputs [m, B, O]; a buffer, overwritten by the next call.
@@ -139,28 +152,32 @@ class Pass:
         for old, layer in zip(before.layers, window.layers, strict=True):
             for last, state in zip(old.carried, layer.carried, strict=True):
                 state[0] = last[-1]
-        for layer, parameters in zip(window.layers, network.parameters.layers, strict=True):
-            network.forward(x, parameters, layer.carried, layer.record, layer.scratch, network.cell.variant)
-            x = layer.carried[0][1:]
+        for layer in window.layers:
+            network.forward(x, first, layer.packed, layer.carried, layer.record, network.cell.variant)
+            x, first = layer.carried[0][1:], 0
         readout.forward(x, network.parameters.readout, window.y)
         return window.y
 
-    def loss(self, targets: NDArray[Any], mask: NDArray[Any], scale: float) -> float:
+    def loss(self, targets: NDArray[Any], mask: NDArray[Any], scale: float, first: int = 0) -> float:
         """The loss of the last forward pass's outputs, and its derivative for `backward`.
 
         Args:
-            targets: [m, B, O] in the network's dtype, or int64 classes [m, B].
-            mask: [m, B] in the network's dtype.
+            targets: [m, ·, O] in the network's dtype, or int64 classes [m, ·].
+            mask: [m, ·] in the network's dtype.
             scale: what each unmasked term is multiplied by.
+            first: as for `forward`.
         """
-        return float(self.network.loss(self._current.y, targets, mask, scale, self._current.dy))
+        return float(self.network.loss(self._current.y, targets, mask, first, scale, self._current.dy))
 
-    def backward(self, x: NDArray[Any], gradients: Parameters, *, across: bool = False) -> None:
+    def backward(
+        self, x: NDArray[Any], gradients: Parameters, first: int = 0, *, across: bool = False
+    ) -> None:
         """Run the last window backward from the derivative that `loss` left, adding to `gradients`.
 
         Args:
             x: the inputs that `forward` was given.
             gradients: added to.
+            first: as for `forward`.
             across: take over the derivative with respect to the states that the last backward pass left at
                 its start, instead of cutting it there. Windows must then be run from the last to the first.
         """
@@ -182,7 +199,8 @@ class Pass:
             below = window.layers[number - 1] if number else None
             network.backward(
                 below.carried[0][1:] if below else x,
-                network.parameters.layers[number],
+                0 if below else first,
+                layer.packed,
                 layer.carried,
                 layer.record,
                 layer.dh[0],
@@ -214,7 +232,7 @@ class Pass:
 
             self._windows[m] = _Window(
                 layers=tuple(
-                    _Layer(*(group(n, what) for what in ("carried", "record", "scratch", "dh", "carry")))
+                    _Layer(*(group(n, what) for what in _GROUPS))
                     for n in range(network.cell.layers)
                 ),
                 y=views["y",],

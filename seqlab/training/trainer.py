@@ -7,9 +7,9 @@ Nothing here looks at a clock, a file or the number of threads: the same spec gi
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -104,13 +104,11 @@ class Trainer:
         before this step, and the step is not counted.
         """
         parts = self.draw()
-        for work in self._passes:
-            work.reset()
         if self.spec.training.update == "window" and len(self._windows) > 1:
             result = self._update_each_window(parts)
         else:
             scale = self.spec.loss.scale(_losses(parts), self.spec.task.outputs)
-            loss = self._backpropagate(parts, self._windows, scale)
+            loss = self._backpropagate(parts, self._windows, scale, fresh=True)
             result = self._apply(loss)
         if not result.diverged:
             self.step += 1
@@ -120,7 +118,8 @@ class Trainer:
         """The batch of the next step, cut into slices."""
         training = self.spec.training
         batch = self.spec.task.batch(training.seed, "train", self.step + 1, training.batch_size)
-        return [Sequences.of(self.network, batch, start, stop) for start, stop in self._slices]
+        whole = Sequences.of(self.network, batch)
+        return [replace(whole, first=start) for start, _ in self._slices]
 
     def evaluate(self) -> Evaluation:
         """Evaluate on the held-out split at the present weights."""
@@ -169,7 +168,7 @@ class Trainer:
         for window in self._windows:
             count = _losses(parts, window.start, window.stop)
             scale = loss.scale(count, task.outputs)
-            value = self._backpropagate(parts, [window], scale)
+            value = self._backpropagate(parts, [window], scale, fresh=window.start == 0)
             if not count:
                 continue
             result = self._apply(value)
@@ -180,13 +179,23 @@ class Trainer:
             norm, clipped = max(norm, result.grad_norm), clipped or result.clipped
         return Step(self.step + 1, total / _losses(parts), norm, clipped)
 
-    def _backpropagate(self, parts: list[Sequences], over: Iterable[Window], scale: float) -> float:
-        """Loss and gradient of some windows; the gradient is left in `self._gradients[0]`."""
+    def _backpropagate(
+        self, parts: list[Sequences], over: Iterable[Window], scale: float, *, fresh: bool
+    ) -> float:
+        """Loss and gradient of some windows, the first from states of zero if `fresh`.
+
+        The gradient is left in `self._gradients[0]`.
+        """
         over = tuple(over)
 
         def one(number: int) -> float:
+            work = self._passes[number]
+            if fresh:
+                work.reset()
+            else:
+                work.take_weights()
             self._gradients[number].flat[:] = 0
-            return sweep(self._passes[number], parts[number], over, scale, self._gradients[number])
+            return sweep(work, parts[number], over, scale, self._gradients[number])
 
         losses = self._map(one, range(len(parts)))
         # In the order of the slices, whatever the order in which threads finished.
@@ -232,9 +241,9 @@ class Trainer:
         return list(self._pool.map(function, items))
 
 
-def _losses(parts: Iterable[Sequences], start: int = 0, stop: int | None = None) -> float:
-    """How many losses there are in a stretch of timesteps."""
-    return sum(float(part.mask[start:stop].sum()) for part in parts)
+def _losses(parts: Sequence[Sequences], start: int = 0, stop: int | None = None) -> float:
+    """How many losses there are in a stretch of timesteps of the batch that the parts share."""
+    return float(parts[0].mask[start:stop].sum())
 
 
 def clip_gradient(clip: Clip, gradient: NDArray[Any], norm: float) -> bool:

@@ -26,23 +26,29 @@ After = Callable[[Window, Pass], None]
 
 @dataclass(frozen=True)
 class Sequences:
-    """A slice of a batch as the kernels take it: contiguous, in the network's dtype."""
+    """A batch as the kernels take it, contiguous and in the network's dtype; a pass takes a slice of it.
+
+    Attributes:
+        inputs: [T, ·, F].
+        targets: [T, ·, O], or int64 classes [T, ·].
+        mask: [T, ·].
+        first: the first sequence of the slice.
+    """
 
     inputs: NDArray[Any]
     targets: NDArray[Any]
     mask: NDArray[Any]
+    first: int = 0
 
     @classmethod
-    def of(cls, network: Network, batch: Batch, start: int = 0, stop: int | None = None) -> Sequences:
-        """Sequences `start` to `stop - 1` of a batch."""
+    def of(cls, network: Network, batch: Batch) -> Sequences:
+        """A whole batch."""
         dtype = network.dtype
-        targets = (
-            batch.targets if batch.targets.dtype == np.int64 else batch.targets.astype(dtype, copy=False)
-        )
+        classes = batch.targets.dtype == np.int64
         return cls(
-            np.ascontiguousarray(batch.inputs[:, start:stop], dtype),
-            np.ascontiguousarray(targets[:, start:stop]),
-            np.ascontiguousarray(batch.mask[:, start:stop], dtype),
+            np.ascontiguousarray(batch.inputs, dtype),
+            np.ascontiguousarray(batch.targets, None if classes else dtype),
+            np.ascontiguousarray(batch.mask, dtype),
         )
 
 
@@ -71,9 +77,9 @@ def sweep(
     for window in windows:
         cut = slice(window.start, window.stop)
         x = sequences.inputs[cut]
-        work.forward(x)
-        total += work.loss(sequences.targets[cut], sequences.mask[cut], scale)
-        work.backward(x, gradients)
+        work.forward(x, sequences.first)
+        total += work.loss(sequences.targets[cut], sequences.mask[cut], scale, sequences.first)
+        work.backward(x, gradients, sequences.first)
         if after is not None:
             after(window, work)
     return total
@@ -97,14 +103,14 @@ def sweep_back(
     for window in windows:
         starts.append(work.states())
         if window is not windows[-1]:
-            work.forward(sequences.inputs[window.start : window.stop])
+            work.forward(sequences.inputs[window.start : window.stop], sequences.first)
     for number in range(len(windows) - 1, -1, -1):
         window = windows[number]
         cut = slice(window.start, window.stop)
         x = sequences.inputs[cut]
         work.set_states(starts[number])
-        work.forward(x)
-        work.loss(sequences.targets[cut], sequences.mask[cut], scale)
-        work.backward(x, gradients, across=number < len(windows) - 1)
+        work.forward(x, sequences.first)
+        work.loss(sequences.targets[cut], sequences.mask[cut], scale, sequences.first)
+        work.backward(x, gradients, sequences.first, across=number < len(windows) - 1)
         if after is not None:
             after(window, work)

@@ -103,28 +103,38 @@ class Result:
         yield from (("dh", self.dh), ("dx", self.dx))
 
 
-def run_kernel(case, wants_dx=True, gradients=None):
-    """Forward and backward, every work array and output filled with rubbish beforehand."""
+def run_kernel(case, wants_dx=True, gradients=None, beside=(0, 0)):
+    """Forward and backward, every work array and output filled with rubbish beforehand.
+
+    `beside` sequences of NaN stand in the inputs before and after the case's own, as in a slice of a batch.
+    """
     T, B, F = case.x.shape
     H = case.start[0].shape[1]
     dtype = case.x.dtype
+    cell, variant = case.cell, case.cell.variant
+    shapes = cell.shapes(hidden=H)
 
     def rubbish(*dimensions):
         return np.full(dimensions, 7e7, dtype)
 
+    first = beside[0]
+    x = np.full((T, sum(beside) + B, F), np.nan, dtype)
+    x[:, first : first + B] = case.x
+    packed = tuple(np.zeros(dimensions, dtype) for dimensions in shapes.packed_shapes(F, below=wants_dx))
+    cell.kernel.pack(case.parameters, packed)
     carried = tuple(rubbish(T + 1, B, H) for _ in case.start)
     for states, start in zip(carried, case.start, strict=True):
         states[0] = start
-    record = tuple(rubbish(*dimensions) for dimensions in case.cell.shapes(hidden=H).record_shapes(T, B))
-    scratch = tuple(rubbish(*dimensions) for dimensions in case.cell.shapes(hidden=H).scratch_shapes(T, B, F))
-    case.cell.kernel.forward(case.x, case.parameters, carried, record, scratch, case.cell.variant)
+    record = tuple(rubbish(*dimensions) for dimensions in shapes.record_shapes(T, B))
+    scratch = tuple(rubbish(*dimensions) for dimensions in shapes.scratch_shapes(T, B))
+    cell.kernel.forward(x, first, packed, carried, record, variant)
     dh = case.dh.copy()
     carry = tuple(a.copy() for a in case.carry)
     if gradients is None:
         gradients = tuple(np.zeros_like(p) for p in case.parameters)
     dx = rubbish(T if wants_dx else 0, B, F)
-    case.cell.kernel.backward(
-        case.x, case.parameters, carried, record, dh, carry, gradients, scratch, dx, case.cell.variant
+    cell.kernel.backward(
+        x, first, packed, carried, record, dh, carry, gradients, scratch, dx, variant
     )
     return Result(carried, record, dh, carry, gradients, dx)
 

@@ -135,13 +135,19 @@ def test_one_compiled_version_for_each_dtype(cell):
 
 
 @each_cell
-def test_scratch_beyond_the_first_array_is_not_needed_to_go_forward(cell):
-    T, B, F, H = 3, 2, 2, 4
-    case = make_case(cell, (T, B, F, H), seed=13)
-    carried = tuple(np.concatenate([start[None], np.zeros((T, B, H))]) for start in case.start)
-    record = tuple(np.zeros(dimensions) for dimensions in cell.shapes(hidden=H).record_shapes(T, B))
-    first, *rest = cell.shapes(hidden=H).scratch_shapes(T, B, F)
-    scratch = (np.zeros(first), *(np.zeros((0, *dimensions[1:])) for dimensions in rest))
-    cell.kernel.forward(case.x, case.parameters, carried, record, scratch, cell.variant)
-    for found, expected in zip(carried, run_kernel(case).carried, strict=True):
-        np.testing.assert_array_equal(found, expected)
+@pytest.mark.parametrize("beside", [(2, 0), (0, 3), (1, 4)], ids=str)
+def test_a_slice_of_a_batch_is_as_if_it_were_alone(cell, beside):
+    case = make_case(cell, (4, 3, 2, 5), seed=13)
+    alone, slice_ = run_kernel(case), run_kernel(case, beside=beside)
+    for (name, a), (_, b) in zip(alone.named(), slice_.named(), strict=True):
+        assert relative_error(a, b) <= 1e-14, name
+
+
+@each_dtype
+@each_cell
+@pytest.mark.parametrize("shape", [(9, 20, 3, 24), (5, 33, 2, 64), (2, 70, 66, 70)], ids=str)
+def test_sizes_beyond_a_tile_and_a_stretch_equal_the_reference(cell, dtype, shape):
+    case = make_case(cell, shape, seed=14, dtype=dtype)
+    expected = dict(run_reference(case).named())
+    for name, found in run_kernel(case).named():
+        assert relative_error(found, expected[name]) <= 3 * TOLERANCE[dtype], name

@@ -25,12 +25,14 @@ compiled_before = jit.is_compiled("rnn")
 x = np.full((1, 1, 1), 0.5)
 weights = (np.ones((1, 1)), np.ones((1, 1)), np.zeros(1))
 h = np.zeros((2, 1, 1))
-scratch = tuple(np.zeros(s) for s in [(1, 1), (1, 1, 1), (1, 1), (1, 1)])
-rnn.forward(x, weights, (h,), (), scratch, 0)
+packed = tuple(np.zeros(s) for s in [48, 32, 0])
+rnn.pack(weights, packed)
+rnn.forward(x, 0, packed, (h,), (), 0)
 carry = (np.zeros((1, 1)),)
 gradients = tuple(np.zeros_like(w) for w in weights)
 if {back}:
-    rnn.backward(x, weights, (h,), (), np.ones((1, 1, 1)), carry, gradients, scratch, x[:0], 0)
+    scratch = (np.zeros((1, 1, 1, 1)),)
+    rnn.backward(x, 0, packed, (h,), (), np.ones((1, 1, 1)), carry, gradients, scratch, x[:0], 0)
 stats = rnn.forward.stats
 print(json.dumps(dict(
     h=h[1, 0, 0], folder=str(jit.cache_folder()), writable=jit.cache_is_writable(),

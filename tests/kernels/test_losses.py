@@ -21,9 +21,9 @@ def draw(name, shape, seed, dtype=np.float64, kept=0.6):
     return y, target, mask
 
 
-def run(name, y, target, mask, scale=0.25):
+def run(name, y, target, mask, scale=0.25, first=0):
     dy = np.full_like(y, 7e7)
-    return getattr(losses, name)(y, target, mask, scale, dy), dy
+    return getattr(losses, name)(y, target, mask, first, scale, dy), dy
 
 
 @each_loss
@@ -38,6 +38,15 @@ def test_loss_and_derivative_equal_the_reference(name, dtype, shape, seed):
     loss, dy = run(name, y, target, mask)
     assert loss == pytest.approx(expected, rel=TOLERANCE[dtype], abs=1e-13)
     assert relative_error(dy, expected_dy) <= TOLERANCE[dtype]
+
+
+@each_loss
+def test_a_slice_of_a_batch_is_as_if_it_were_alone(name):
+    y, target, mask = draw(name, (4, 6, 3), seed=2)
+    alone, alone_dy = run(name, y[:, 2:5].copy(), target[:, 2:5].copy(), mask[:, 2:5].copy())
+    loss, dy = run(name, y[:, 2:5].copy(), target, mask, first=2)
+    assert loss == alone
+    np.testing.assert_array_equal(dy, alone_dy)
 
 
 @each_loss

@@ -15,9 +15,9 @@ def forward(x, parameters, start, variant=0):
         m = h[-1] @ U_n + b_hn
         n = np.tanh(x_t @ W_n + b_n + r * m)
         h.append((1 - z) * n + z * h[-1])
-        gates.append(np.concatenate([r, z, n], axis=1))
+        gates.append([r, z, n])
         inner.append(m)
-    return (np.array(h),), (np.array(gates), np.array(inner))
+    return (np.array(h),), (np.array(gates).swapaxes(0, 1), np.array(inner))
 
 
 def backward(x, parameters, carried, record, dh, carry, variant=0):
@@ -28,7 +28,7 @@ def backward(x, parameters, carried, record, dh, carry, variant=0):
     db, db_hn = [np.zeros_like(b_hn) for _ in range(3)], np.zeros_like(b_hn)
     later = carry[0]
     for t in reversed(range(len(x))):
-        r, z, n = np.split(record[0][t], 3, axis=1)
+        r, z, n = record[0][:, t]
         m = record[1][t]
         dh_t = dh_total[t] = dh[t] + later
         da_n = dh_t * (1 - z) * (1 - n**2)

@@ -14,9 +14,9 @@ def forward(x, parameters, start, variant=0):
         i, f, g, o = sigmoid(a_i), sigmoid(a_f), np.tanh(a_g), sigmoid(a_o)
         c.append(f * c[-1] + i * g)
         h.append(o * np.tanh(c[-1]))
-        gates.append(np.concatenate([i, f, g, o], axis=1))
+        gates.append([i, f, g, o])
         tanh_c.append(np.tanh(c[-1]))
-    return (np.array(h), np.array(c)), (np.array(gates), np.array(tanh_c))
+    return (np.array(h), np.array(c)), (np.array(gates).swapaxes(0, 1), np.array(tanh_c))
 
 
 def backward(x, parameters, carried, record, dh, carry, variant=0):
@@ -26,7 +26,7 @@ def backward(x, parameters, carried, record, dh, carry, variant=0):
     dW, dU, db = np.zeros_like(W), np.zeros_like(U), np.zeros_like(b)
     dh_later, dc_later = carry
     for t in reversed(range(len(x))):
-        i, f, g, o = np.split(record[0][t], 4, axis=1)
+        i, f, g, o = record[0][:, t]
         dh_t = dh_total[t] = dh[t] + dh_later
         dc = dc_later + dh_t * o * (1 - np.tanh(c[t + 1]) ** 2)
         di, df, dg, do = dc * g, dc * c[t], dc * i, dh_t * np.tanh(c[t + 1])

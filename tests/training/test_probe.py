@@ -99,7 +99,7 @@ def test_states_and_outputs_are_those_of_the_first_sequence():
     np.testing.assert_allclose(tensors["outputs"], y[:, 0], rtol=1e-5)
     np.testing.assert_allclose(tensors["layer0/state/h"], h[1:, 0], rtol=1e-5)
     for gate, name in enumerate("rzn"):
-        expected = gates[:, 0, 4 * gate : 4 * gate + 4]
+        expected = gates[gate, :, 0]
         np.testing.assert_allclose(tensors[f"layer0/state/{name}"], expected, rtol=1e-5)
     assert tensors["forecast"].shape == (3, 1)
     assert all(value.dtype == np.float32 for value in tensors.values())

@@ -1,0 +1,277 @@
+"""Matrix products in the order in which a recurrent network needs them.
+
+BLAS is made for one large product. A recurrent network makes a small one at each timestep, always with the
+same weights, and BLAS would rearrange these weights in memory every time. Here they are rearranged once for
+each update of the weights (`pack`, `pack_transposed`), into panels through which `multiply` goes straight:
+
+    c = bias + Σ_p a_p B_p + x B_x
+
+with the bias, the parts of the left matrix (the derivatives by each gate, say) and a second left matrix (the
+inputs beside the states) all in one pass, so that c is written once and never read. `accumulate` is the other
+product, c += aᵀ b over few hundred rows that were just computed and are still in the cache: the gradients of
+weights.
+
+Matrices are given as flat arrays, the place at which they begin, and the distance from row to row.
+
+Packed weights: panels of as many columns as a tile is wide, one after the other. The first row of a panel is
+the bias, then comes a row for each row of the stacked matrices; columns beyond the last are left at zero.
+"""
+
+import numpy as np
+
+from seqlab.kernels.jit import Array, jit
+from seqlab.kernels.tiles import HEIGHTS, WIDTHS, outer_tiles, product_tiles
+
+_WIDE, _MIDDLE, _NARROW = WIDTHS[0], WIDTHS[1], WIDTHS[-1]
+_HEIGHTS = tuple(HEIGHTS.values())
+_WIDE_HEIGHTS, _MIDDLE_HEIGHTS, _NARROW_HEIGHTS = _HEIGHTS[0], _HEIGHTS[1], _HEIGHTS[-1]
+_wide_product, _middle_product, _narrow_product = product_tiles[0], product_tiles[1], product_tiles[-1]
+_wide_outer, _middle_outer, _narrow_outer = outer_tiles[0], outer_tiles[1], outer_tiles[-1]
+
+DEPTH = 128
+"""Rows over which `accumulate` is best called: more leave the cache, fewer load and store too much."""
+SPARE = 12 * _WIDE + 2 * DEPTH * _WIDE
+"""Size of the work array that both products need."""
+
+
+@jit
+def pack(
+    bias: Array, U: Array, K: int, W: Array, F: int, column: int, count: int, packed: Array, at: int
+) -> int:
+    """Pack columns `column` to `column + count - 1` of U and W, one above the other, with their bias.
+
+    Args:
+        bias: of all columns, [·].
+        U: [K,·].
+        K: its rows; 0 leaves it out.
+        W: [F,·].
+        F: its rows; 0 leaves it out.
+        column: the first column.
+        count: how many columns.
+        packed: flat, with zeros where nothing will stand.
+        at: where to begin.
+
+    Returns:
+        The place behind the last panel.
+    """
+    done = 0
+    while done < count:
+        width = _width(count - done)
+        wanted = min(width, count - done)
+        for n in range(wanted):
+            packed[at + n] = bias[column + done + n]
+        for k in range(K):
+            row, start = U[k], at + (1 + k) * width
+            for n in range(wanted):
+                packed[start + n] = row[column + done + n]
+        for k in range(F):
+            row, start = W[k], at + (1 + K + k) * width
+            for n in range(wanted):
+                packed[start + n] = row[column + done + n]
+        at += (1 + K + F) * width
+        done += width
+    return at
+
+
+@jit
+def pack_transposed(U: Array, packed: Array, at: int) -> int:
+    """Pack Uᵀ, for products with it: U is [N,K], the packed matrix [K,N]. As `pack`, without a bias."""
+    N, K = U.shape
+    done = 0
+    while done < N:
+        width = _width(N - done)
+        for n in range(min(width, N - done)):
+            row = U[done + n]
+            start = at + width + n
+            for k in range(K):
+                packed[start + k * width] = row[k]
+        at += (1 + K) * width
+        done += width
+    return at
+
+
+@jit
+def multiply(
+    a: Array,
+    a_at: int,
+    a_row: int,
+    parts: int,
+    part: int,
+    depth: int,
+    x: Array,
+    x_at: int,
+    x_row: int,
+    x_depth: int,
+    packed: Array,
+    packed_at: int,
+    c: Array,
+    c_at: int,
+    c_row: int,
+    M: int,
+    N: int,
+    spare: Array,
+) -> int:
+    """c [M,N] = bias + Σ_p a_p [M,depth] B_p + x [M,x_depth] B_x.
+
+    Args:
+        a: flat; part p begins at `a_at + p * part`, its row m `m * a_row` further.
+        a_at: where the first part begins.
+        a_row: from row to row.
+        parts: how many parts.
+        part: from part to part.
+        depth: columns of a part.
+        x: flat.
+        x_at: where it begins.
+        x_row: from row to row.
+        x_depth: its columns; 0 for no second matrix.
+        packed: the packed weights, of `parts * depth + x_depth` rows below the bias.
+        packed_at: where they begin.
+        c: flat; overwritten.
+        c_at: where it begins.
+        c_row: from row to row.
+        M: rows.
+        N: columns.
+        spare: work array [SPARE].
+
+    Returns:
+        The place behind the packed weights.
+    """
+    K = 1 + parts * depth + x_depth
+    done = 0
+    while done < N:
+        width = _width(N - done)
+        whole = N - done >= width
+        m = 0
+        while m < M:
+            rows = _height(M - m, width)
+            left, right = a_at + m * a_row, x_at + m * x_row
+            out, at, step = (c, c_at + m * c_row + done, c_row) if whole else (spare, 0, width)
+            if width == _WIDE:
+                _wide_product(
+                    rows, a, left, a_row, parts, part, depth, x, right, x_row, x_depth, packed, packed_at,
+                    out, at, step,
+                )  # fmt: skip
+            elif width == _MIDDLE:
+                _middle_product(
+                    rows, a, left, a_row, parts, part, depth, x, right, x_row, x_depth, packed, packed_at,
+                    out, at, step,
+                )  # fmt: skip
+            else:
+                _narrow_product(
+                    rows, a, left, a_row, parts, part, depth, x, right, x_row, x_depth, packed, packed_at,
+                    out, at, step,
+                )  # fmt: skip
+            if not whole:
+                for r in range(rows):
+                    for n in range(N - done):
+                        c[c_at + (m + r) * c_row + done + n] = spare[r * width + n]
+            m += rows
+        packed_at += K * width
+        done += width
+    return packed_at
+
+
+@jit
+def accumulate(
+    a: Array,
+    a_at: int,
+    a_row: int,
+    M: int,
+    b: Array,
+    b_at: int,
+    b_row: int,
+    N: int,
+    depth: int,
+    c: Array,
+    c_at: int,
+    c_row: int,
+    spare: Array,
+) -> None:
+    """c [M,N] += aᵀ b, for a [depth,M] and b [depth,N].
+
+    Args:
+        a: flat.
+        a_at: where it begins.
+        a_row: from row to row; 0 takes the same row every time.
+        M: its columns.
+        b: flat.
+        b_at: where it begins.
+        b_row: from row to row.
+        N: its columns.
+        depth: rows of both; any number, though about `DEPTH` is best.
+        c: flat; added to.
+        c_at: where it begins.
+        c_row: from row to row.
+        spare: work array [SPARE].
+    """
+    for first in range(0, depth, 2 * DEPTH):
+        rounds = min(depth - first, 2 * DEPTH)
+        done = 0
+        while done < N:
+            width = _width(N - done)
+            wanted = min(width, N - done)
+            source, at, step = b, b_at + first * b_row + done, b_row
+            if wanted < width or b_row > width:
+                # Rows that lie far apart fall into few places of the cache; side by side they fit.
+                for k in range(rounds):
+                    for n in range(wanted):
+                        spare[12 * _WIDE + k * width + n] = b[at + k * b_row + n]
+                source, at, step = spare, 12 * _WIDE, width
+            _accumulate_panel(
+                a, a_at + first * a_row, a_row, M, source, at, step, wanted, width, rounds, c, c_at + done,
+                c_row, spare,
+            )  # fmt: skip
+            done += width
+
+
+@jit
+def _accumulate_panel(
+    a: Array, a_at: int, a_row: int, M: int, b: Array, b_at: int, b_row: int, wanted: int, width: int,
+    depth: int, c: Array, c_at: int, c_row: int, spare: Array,
+) -> None:  # fmt: skip
+    """One panel of columns, `wanted` of which are there."""
+    m = 0
+    while m < M:
+        rows = _height(M - m, width)
+        out, at, step = (c, c_at + m * c_row, c_row) if wanted == width else (spare, 0, width)
+        if wanted < width:
+            for r in range(rows):
+                for n in range(wanted):
+                    spare[r * width + n] = c[c_at + (m + r) * c_row + n]
+        if width == _WIDE:
+            _wide_outer(rows, a, a_at + m, a_row, b, b_at, b_row, depth, out, at, step)
+        elif width == _MIDDLE:
+            _middle_outer(rows, a, a_at + m, a_row, b, b_at, b_row, depth, out, at, step)
+        else:
+            _narrow_outer(rows, a, a_at + m, a_row, b, b_at, b_row, depth, out, at, step)
+        if wanted < width:
+            for r in range(rows):
+                for n in range(wanted):
+                    c[c_at + (m + r) * c_row + n] = spare[r * width + n]
+        m += rows
+
+
+@jit
+def _width(left: int) -> int:
+    """The width of the next panel, for so many columns that are left."""
+    if left >= _WIDE:
+        return _WIDE
+    return _MIDDLE if left > _NARROW else _NARROW
+
+
+@jit
+def _height(left: int, width: int) -> int:
+    """The height of the next tile, for so many rows that are left."""
+    if width == _WIDE:
+        return _tallest(left, _WIDE_HEIGHTS)
+    if width == _MIDDLE:
+        return _tallest(left, _MIDDLE_HEIGHTS)
+    return _tallest(left, _NARROW_HEIGHTS)
+
+
+@jit
+def _tallest(left: int, heights: tuple[int, ...]) -> int:
+    for height in heights:
+        if height <= left:
+            return height
+    return 1

@@ -1,0 +1,109 @@
+"""Products of packed weights, and sums of outer products, against NumPy's."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from seqlab.cells.base import packed_size
+from seqlab.kernels import matmul, tiles
+from tests.kernels.cases import TOLERANCE, relative_error, seeds
+
+each_dtype = pytest.mark.parametrize("dtype", TOLERANCE, ids=["float32", "float64"])
+sizes = st.integers(1, 70)
+
+
+def draw(seed, dtype):
+    rng = np.random.default_rng(seed)
+    return lambda *shape: rng.standard_normal(shape).astype(dtype)
+
+
+@each_dtype
+@settings(deadline=None, derandomize=True, max_examples=80)
+@given(M=sizes, N=sizes, K=sizes, F=st.integers(0, 20), parts=st.integers(0, 4), seed=seeds)
+@example(M=1, N=1, K=1, F=0, parts=1, seed=0)
+@example(M=33, N=130, K=40, F=3, parts=1, seed=0)
+def test_multiply_adds_the_bias_every_part_and_the_inputs(dtype, M, N, K, F, parts, seed):
+    some = draw(seed, dtype)
+    a, x, bias = some(parts, M, K), some(M, F), some(N + 2)
+    U, W = some(parts * K, N + 2), some(F, N + 2)
+    packed = np.zeros(packed_size(parts * K + F, N), dtype)
+    end = matmul.pack(bias, U, parts * K, W, F, 2, N, packed, 0)
+    assert end <= packed.size
+    c = np.full((M + 1, N + 1), 7e7, dtype)
+    spare = np.full(matmul.SPARE, 7e7, dtype)
+    behind = matmul.multiply(
+        a.ravel(), 0, K, parts, M * K, K, x.ravel(), 0, F, F, packed, 0, c.reshape(c.size), 0, N + 1, M, N, spare
+    )  # fmt: skip
+    assert behind == end
+    wide = U.astype(float)[:, 2:], W.astype(float)[:, 2:], bias.astype(float)[2:]
+    expected = wide[2] + x @ wide[1] + sum(a[p] @ wide[0][p * K : (p + 1) * K] for p in range(parts))
+    assert relative_error(c[:M, :N], expected) <= TOLERANCE[dtype]
+    assert (c[M] == dtype(7e7)).all()
+    assert (c[:, N] == dtype(7e7)).all()
+
+
+@each_dtype
+@settings(deadline=None, derandomize=True, max_examples=40)
+@given(M=sizes, N=sizes, K=sizes, seed=seeds)
+def test_a_packed_transpose_multiplies_as_the_transpose(dtype, M, N, K, seed):
+    some = draw(seed, dtype)
+    a, U = some(M, K), some(N, K)
+    packed = np.zeros(packed_size(K, N), dtype)
+    matmul.pack_transposed(U, packed, 0)
+    c = np.full((M, N), 7e7, dtype)
+    spare = np.full(matmul.SPARE, 7e7, dtype)
+    flat = a.ravel()
+    matmul.multiply(flat, 0, K, 1, 0, K, flat, 0, 0, 0, packed, 0, c.reshape(c.size), 0, N, M, N, spare)
+    assert relative_error(c, a.astype(float) @ U.astype(float).T) <= TOLERANCE[dtype]
+
+
+@each_dtype
+@settings(deadline=None, derandomize=True, max_examples=60)
+@given(M=sizes, N=sizes, depth=st.integers(1, 600), seed=seeds)
+@example(M=13, N=65, depth=257, seed=0)
+def test_accumulate_adds_the_sum_of_outer_products(dtype, M, N, depth, seed):
+    some = draw(seed, dtype)
+    a, b, c = some(depth, M + 1), some(depth, N + 2), some(M, N + 3)
+    expected = c.astype(float)
+    expected[:, 1 : N + 1] += a[:, :M].astype(float).T @ b[:, 1 : N + 1].astype(float)
+    spare = np.full(matmul.SPARE, 7e7, dtype)
+    matmul.accumulate(
+        a.ravel(), 0, M + 1, M, b.ravel(), 1, N + 2, N, depth, c.reshape(c.size), 1, N + 3, spare
+    )  # fmt: skip
+    assert relative_error(c, expected) <= TOLERANCE[dtype]
+
+
+@each_dtype
+def test_a_row_that_stands_still_adds_up_the_other_matrix(dtype):
+    b = draw(3, dtype)(300, 20)
+    total = np.zeros(20, dtype)
+    spare = np.full(matmul.SPARE, 7e7, dtype)
+    matmul.accumulate(np.ones(1, dtype), 0, 0, 1, b.ravel(), 0, 20, 20, 300, total, 0, 20, spare)
+    assert relative_error(total, b.astype(float).sum(0)) <= TOLERANCE[dtype]
+
+
+def test_nan_stays_in_its_row():
+    a = np.ones((5, 4), np.float32)
+    a[2, 1] = np.nan
+    packed = np.zeros(packed_size(4, 7), np.float32)
+    matmul.pack_transposed(np.ones((7, 4), np.float32), packed, 0)
+    c = np.zeros((5, 7), np.float32)
+    flat, spare = a.ravel(), np.zeros(matmul.SPARE, np.float32)
+    matmul.multiply(flat, 0, 4, 1, 0, 4, flat, 0, 0, 0, packed, 0, c.reshape(c.size), 0, 7, 5, 7, spare)
+    assert np.isnan(c[2]).all()
+    assert (np.delete(c, 2, axis=0) == 4).all()
+
+
+@pytest.mark.skipif(tiles.LANES != 16, reason="this machine has narrower vectors, which all tests use")
+def test_narrower_vectors_give_the_same_products(tmp_path):
+    """Where there is AVX-512, the code for AVX2 is tried in a process that compiles for such a machine."""
+    environment = {**os.environ, "NUMBA_CPU_NAME": "haswell", "NUMBA_CACHE_DIR": str(tmp_path)}
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__, "-k", "float32"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    assert "passed" in done.stdout
