@@ -33,10 +33,10 @@ def pack(parameters: Arrays, packed: Arrays) -> None:
     """Arrange the weights as the other two read them. Arguments as in `seqlab.kernels`."""
     W, U, b, b_hn = parameters
     H, F = U.shape[0], W.shape[0]
-    at = pack_columns(b, U, H, W, F, 0, H, packed[0], 0)
-    at = pack_columns(b, U, H, W, F, H, H, packed[0], at)
-    at = pack_columns(b, U, 0, W, F, 2 * H, H, packed[0], at)
-    at = pack_columns(b, U, H, W, 0, 2 * H, H, packed[0], at)
+    at = pack_columns(b, 0, U, H, W, F, 0, H, packed[0], 0)
+    at = pack_columns(b, H, U, H, W, F, H, H, packed[0], at)
+    at = pack_columns(b, 2 * H, U, 0, W, F, 2 * H, H, packed[0], at)
+    at = pack_columns(b_hn, 0, U, H, W, 0, 2 * H, H, packed[0], at)
     pack_transposed(U, packed[1], 0)
     if packed[2].size > 0:
         pack_transposed(W, packed[2], 0)

@@ -32,7 +32,7 @@ def pack(parameters: Arrays, packed: Arrays) -> None:
     H, F = U.shape[0], W.shape[0]
     at = 0
     for gate in range(4):
-        at = pack_columns(b, U, H, W, F, gate * H, H, packed[0], at)
+        at = pack_columns(b, gate * H, U, H, W, F, gate * H, H, packed[0], at)
     pack_transposed(U, packed[1], 0)
     if packed[2].size > 0:
         pack_transposed(W, packed[2], 0)

@@ -36,12 +36,13 @@ SPARE = 12 * _WIDE + 2 * DEPTH * _WIDE
 
 @jit
 def pack(
-    bias: Array, U: Array, K: int, W: Array, F: int, column: int, count: int, packed: Array, at: int
+    bias: Array, bias_at: int, U: Array, K: int, W: Array, F: int, column: int, count: int, packed: Array, at: int
 ) -> int:
     """Pack columns `column` to `column + count - 1` of U and W, one above the other, with their bias.
 
     Args:
-        bias: of all columns, [·].
+        bias: flat; that of the first column stands at `bias_at`.
+        bias_at: see above.
         U: [K,·].
         K: its rows; 0 leaves it out.
         W: [F,·].
@@ -59,7 +60,7 @@ def pack(
         width = _width(count - done)
         wanted = min(width, count - done)
         for n in range(wanted):
-            packed[at + n] = bias[column + done + n]
+            packed[at + n] = bias[bias_at + done + n]
         for k in range(K):
             row, start = U[k], at + (1 + k) * width
             for n in range(wanted):

@@ -28,7 +28,7 @@ RELU = 1
 def pack(parameters: Arrays, packed: Arrays) -> None:
     """Arrange the weights as the other two read them. Arguments as in `seqlab.kernels`."""
     W, U, b = parameters
-    pack_columns(b, U, U.shape[0], W, W.shape[0], 0, U.shape[0], packed[0], 0)
+    pack_columns(b, 0, U, U.shape[0], W, W.shape[0], 0, U.shape[0], packed[0], 0)
     pack_transposed(U, packed[1], 0)
     if packed[2].size > 0:
         pack_transposed(W, packed[2], 0)

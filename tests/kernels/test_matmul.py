@@ -32,7 +32,7 @@ def test_multiply_adds_the_bias_every_part_and_the_inputs(dtype, M, N, K, F, par
     a, x, bias = some(parts, M, K), some(M, F), some(N + 2)
     U, W = some(parts * K, N + 2), some(F, N + 2)
     packed = np.zeros(packed_size(parts * K + F, N), dtype)
-    end = matmul.pack(bias, U, parts * K, W, F, 2, N, packed, 0)
+    end = matmul.pack(bias, 2, U, parts * K, W, F, 2, N, packed, 0)
     assert end <= packed.size
     c = np.full((M + 1, N + 1), 7e7, dtype)
     spare = np.full(matmul.SPARE, 7e7, dtype)
