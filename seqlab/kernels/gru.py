@@ -32,11 +32,11 @@ from seqlab.kernels.matmul import pack as pack_columns
 def pack(parameters: Arrays, packed: Arrays) -> None:
     """Arrange the weights as the other two read them. Arguments as in `seqlab.kernels`."""
     W, U, b, b_hn = parameters
-    H, F = U.shape[0], W.shape[0]
-    at = pack_columns(b, 0, U, H, W, F, 0, H, packed[0], 0)
+    H, F, none = U.shape[0], W.shape[0], np.intp(0)
+    at = pack_columns(b, none, U, H, W, F, none, H, packed[0], none)
     at = pack_columns(b, H, U, H, W, F, H, H, packed[0], at)
-    at = pack_columns(b, 2 * H, U, 0, W, F, 2 * H, H, packed[0], at)
-    at = pack_columns(b_hn, 0, U, H, W, 0, 2 * H, H, packed[0], at)
+    at = pack_columns(b, 2 * H, U, none, W, F, 2 * H, H, packed[0], at)
+    at = pack_columns(b_hn, none, U, H, W, none, 2 * H, H, packed[0], at)
     pack_transposed(U, packed[1], 0)
     if packed[2].size > 0:
         pack_transposed(W, packed[2], 0)
@@ -53,20 +53,23 @@ def forward(
     T, B, H = m.shape
     inputs, states = x.reshape(x.size), h.reshape(h.size)
     a, of_h = gates.reshape(gates.size), m.reshape(m.size)
-    spare = np.empty(SPARE, h.dtype)
+    spare, none, one = np.empty(SPARE, h.dtype), np.intp(0), np.intp(1)
     N = B * H
     for t in range(T):
         before, now = t * N, (t * together + first) * F
-        at = 0
+        at = none
         for gate in range(2):
             at = multiply(
-                states, before, H, 1, 0, H, inputs, now, F, F, packed[0], at,
+                states, before, H, one, none, H, inputs, now, F, F, packed[0], at,
                 a, (gate * T + t) * N, H, B, H, spare,
             )  # fmt: skip
         at = multiply(
-            states, before, H, 0, 0, 0, inputs, now, F, F, packed[0], at, a, (2 * T + t) * N, H, B, H, spare
+            states, before, H, none, none, none, inputs, now, F, F, packed[0], at, a, (2 * T + t) * N, H, B, H,
+            spare,
         )  # fmt: skip
-        multiply(states, before, H, 1, 0, H, inputs, 0, 0, 0, packed[0], at, of_h, t * N, H, B, H, spare)
+        multiply(
+            states, before, H, one, none, H, inputs, none, none, none, packed[0], at, of_h, t * N, H, B, H, spare
+        )  # fmt: skip
         _step(
             gates[0, t].reshape(N), gates[1, t].reshape(N), gates[2, t].reshape(N), h[t].reshape(N),
             m[t].reshape(N), h[t + 1].reshape(N),
@@ -96,7 +99,7 @@ def backward(
     T, B, H = dh.shape
     S, N, F = pq.shape[1], B * H, x.shape[2]
     dz, to_before, to_below = pq.reshape(pq.size), dh_carried.reshape(N), dx.reshape(dx.size)
-    spare = np.empty(SPARE, h.dtype)
+    spare, none, two = np.empty(SPARE, h.dtype), np.intp(0), np.intp(2)
     for end in range(T, 0, -S):
         start = max(0, end - S)
         for t in range(end - 1, start - 1, -1):
@@ -108,13 +111,14 @@ def backward(
                 pq[0, s].reshape(N), pq[1, s].reshape(N), pq[2, s].reshape(N), pq[3, s].reshape(N),
             )  # fmt: skip
             multiply(
-                dz, s * N, H, 2, S * N, H, dz, (3 * S + s) * N, H, H, packed[1], 0, to_before, 0, H, B, H,
+                dz, s * N, H, two, S * N, H, dz, (3 * S + s) * N, H, H, packed[1], none, to_before, none, H, B, H,
                 spare,
             )  # fmt: skip
             _add_kept(dh[t].reshape(N), gates[1, t].reshape(N), to_before)
             if dx.shape[0] > 0:
                 multiply(
-                    dz, s * N, H, 3, S * N, H, dz, 0, 0, 0, packed[2], 0, to_below, t * B * F, F, B, F, spare
+                    dz, s * N, H, two + 1, S * N, H, dz, none, none, none, packed[2], none, to_below, t * B * F, F, B, F,
+                    spare,
                 )  # fmt: skip
         steps = end - start
         for gate in range(3):
@@ -123,7 +127,7 @@ def backward(
             add_state_gradient(h, start, dz, of_h, steps, dU, column, spare)
             add_input_gradient(x, first, start, dz, at, steps, B, H, dW, column, spare)
             add_bias_gradient(dz, at, steps * B, H, db, column, spare)
-        add_bias_gradient(dz, 3 * S * N, steps * B, H, db_hn, 0, spare)
+        add_bias_gradient(dz, 3 * S * N, steps * B, H, db_hn, none, spare)
 
 
 @jit

@@ -69,6 +69,15 @@ def jit(function: _Function) -> _Function:
     return dispatcher
 
 
+def inlined(function: _Function) -> _Function:
+    """For a part of one kernel: becomes lines of its caller, and is not compiled by itself.
+
+    Whatever a compiled function calls is compiled into it once more, so layers of them add up.
+    """
+    part: _Function = numba.njit(inline="always", **FLAGS)(function)
+    return part
+
+
 def cache_folder() -> Path:
     """The folder that holds the compiled kernels of this version: `<user cache>/seqlab/numba/seqlab-<hash>`.
 

@@ -7,11 +7,11 @@ Every cell uses them, one gate after the other.
 
 import numpy as np
 
-from seqlab.kernels.jit import Array, jit
+from seqlab.kernels.jit import Array, inlined
 from seqlab.kernels.matmul import accumulate
 
 
-@jit
+@inlined
 def add_input_gradient(
     x: Array, first: int, start: int, dz: Array, at: int, steps: int, B: int, H: int, dW: Array, column: int,
     spare: Array,
@@ -42,7 +42,7 @@ def add_input_gradient(
         accumulate(inputs, begin, F, F, dz, at + step * B * H, H, H, B, gradient, column, row, spare)
 
 
-@jit
+@inlined
 def add_state_gradient(
     h: Array, start: int, dz: Array, at: int, steps: int, dU: Array, column: int, spare: Array
 ) -> None:
@@ -54,8 +54,8 @@ def add_state_gradient(
     )  # fmt: skip
 
 
-@jit
+@inlined
 def add_bias_gradient(dz: Array, at: int, rows: int, H: int, db: Array, column: int, spare: Array) -> None:
     """Add the sum of `rows` rows of `dz`, which begin at `at`, to `db` from `column` on."""
-    one = np.ones(1, dz.dtype)
-    accumulate(one, 0, 0, 1, dz, at, H, H, rows, db, column, H, spare)
+    ones, still, once = np.ones(1, dz.dtype), np.intp(0), np.intp(1)
+    accumulate(ones, still, still, once, dz, at, H, H, rows, db, column, H, spare)

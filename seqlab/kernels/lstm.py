@@ -30,7 +30,7 @@ def pack(parameters: Arrays, packed: Arrays) -> None:
     """Arrange the weights as the other two read them. Arguments as in `seqlab.kernels`."""
     W, U, b = parameters
     H, F = U.shape[0], W.shape[0]
-    at = 0
+    at = np.intp(0)
     for gate in range(4):
         at = pack_columns(b, gate * H, U, H, W, F, gate * H, H, packed[0], at)
     pack_transposed(U, packed[1], 0)
@@ -48,13 +48,13 @@ def forward(
     _, together, F = x.shape
     T, B, H = tanh_c.shape
     inputs, states, a = x.reshape(x.size), h.reshape(h.size), gates.reshape(gates.size)
-    spare = np.empty(SPARE, h.dtype)
+    spare, none, one = np.empty(SPARE, h.dtype), np.intp(0), np.intp(1)
     N = B * H
     for t in range(T):
-        at = 0
+        at = none
         for gate in range(4):
             at = multiply(
-                states, t * N, H, 1, 0, H, inputs, (t * together + first) * F, F, F, packed[0], at,
+                states, t * N, H, one, none, H, inputs, (t * together + first) * F, F, F, packed[0], at,
                 a, (gate * T + t) * N, H, B, H, spare,
             )  # fmt: skip
         _step(
@@ -84,9 +84,9 @@ def backward(
     dW, dU, db = gradients
     da = scratch[0]
     T, B, H = dh.shape
-    S, N, F = da.shape[1], B * H, x.shape[2]
+    parts, S, N, F = da.shape[0], da.shape[1], B * H, x.shape[2]
     dz, to_before, to_below = da.reshape(da.size), dh_carried.reshape(N), dx.reshape(dx.size)
-    spare = np.empty(SPARE, h.dtype)
+    spare, none = np.empty(SPARE, h.dtype), np.intp(0)
     for end in range(T, 0, -S):
         start = max(0, end - S)
         for t in range(end - 1, start - 1, -1):
@@ -98,11 +98,12 @@ def backward(
                 da[0, s].reshape(N), da[1, s].reshape(N), da[2, s].reshape(N), da[3, s].reshape(N),
             )  # fmt: skip
             multiply(
-                dz, s * N, H, 4, S * N, H, dz, 0, 0, 0, packed[1], 0, to_before, 0, H, B, H, spare
+                dz, s * N, H, parts, S * N, H, dz, none, none, none, packed[1], none, to_before, none, H, B, H, spare
             )  # fmt: skip
             if dx.shape[0] > 0:
                 multiply(
-                    dz, s * N, H, 4, S * N, H, dz, 0, 0, 0, packed[2], 0, to_below, t * B * F, F, B, F, spare
+                    dz, s * N, H, parts, S * N, H, dz, none, none, none, packed[2], none, to_below, t * B * F, F, B, F,
+                    spare,
                 )  # fmt: skip
         for gate in range(4):
             at, column, steps = gate * S * N, gate * H, end - start

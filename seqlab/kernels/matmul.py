@@ -19,11 +19,12 @@ the bias, then comes a row for each row of the stacked matrices; columns beyond 
 
 import numpy as np
 
-from seqlab.kernels.jit import Array, jit
+from seqlab.kernels.jit import Array, inlined, jit
 from seqlab.kernels.tiles import HEIGHTS, WIDTHS, outer_tiles, product_tiles
 
 _WIDE, _MIDDLE, _NARROW = WIDTHS[0], WIDTHS[1], WIDTHS[-1]
-_HEIGHTS = tuple(HEIGHTS.values())
+# Three heights each; where there are but two, the second counts twice.
+_HEIGHTS = tuple((heights * 2)[:1] + heights[-2:] for heights in HEIGHTS.values())
 _WIDE_HEIGHTS, _MIDDLE_HEIGHTS, _NARROW_HEIGHTS = _HEIGHTS[0], _HEIGHTS[1], _HEIGHTS[-1]
 _wide_product, _middle_product, _narrow_product = product_tiles[0], product_tiles[1], product_tiles[-1]
 _wide_outer, _middle_outer, _narrow_outer = outer_tiles[0], outer_tiles[1], outer_tiles[-1]
@@ -225,7 +226,7 @@ def accumulate(
             done += width
 
 
-@jit
+@inlined
 def _accumulate_panel(
     a: Array, a_at: int, a_row: int, M: int, b: Array, b_at: int, b_row: int, wanted: int, width: int,
     depth: int, c: Array, c_at: int, c_row: int, spare: Array,
@@ -252,7 +253,7 @@ def _accumulate_panel(
         m += rows
 
 
-@jit
+@inlined
 def _width(left: int) -> int:
     """The width of the next panel, for so many columns that are left."""
     if left >= _WIDE:
@@ -260,19 +261,14 @@ def _width(left: int) -> int:
     return _MIDDLE if left > _NARROW else _NARROW
 
 
-@jit
+@inlined
 def _height(left: int, width: int) -> int:
     """The height of the next tile, for so many rows that are left."""
-    if width == _WIDE:
-        return _tallest(left, _WIDE_HEIGHTS)
+    tall, middle, low = _WIDE_HEIGHTS
     if width == _MIDDLE:
-        return _tallest(left, _MIDDLE_HEIGHTS)
-    return _tallest(left, _NARROW_HEIGHTS)
-
-
-@jit
-def _tallest(left: int, heights: tuple[int, ...]) -> int:
-    for height in heights:
-        if height <= left:
-            return height
-    return 1
+        tall, middle, low = _MIDDLE_HEIGHTS
+    if width == _NARROW:
+        tall, middle, low = _NARROW_HEIGHTS
+    if left >= tall:
+        return tall
+    return middle if left >= middle else low

@@ -28,7 +28,8 @@ RELU = 1
 def pack(parameters: Arrays, packed: Arrays) -> None:
     """Arrange the weights as the other two read them. Arguments as in `seqlab.kernels`."""
     W, U, b = parameters
-    pack_columns(b, 0, U, U.shape[0], W, W.shape[0], 0, U.shape[0], packed[0], 0)
+    none = np.intp(0)
+    pack_columns(b, none, U, U.shape[0], W, W.shape[0], none, U.shape[0], packed[0], none)
     pack_transposed(U, packed[1], 0)
     if packed[2].size > 0:
         pack_transposed(W, packed[2], 0)
@@ -43,11 +44,11 @@ def forward(
     _, together, F = x.shape
     T, B, H = h.shape[0] - 1, h.shape[1], h.shape[2]
     inputs, states = x.reshape(x.size), h.reshape(h.size)
-    spare = np.empty(SPARE, h.dtype)
+    spare, none, one = np.empty(SPARE, h.dtype), np.intp(0), np.intp(1)
     N = B * H
     for t in range(T):
         multiply(
-            states, t * N, H, 1, 0, H, inputs, (t * together + first) * F, F, F, packed[0], 0,
+            states, t * N, H, one, none, H, inputs, (t * together + first) * F, F, F, packed[0], none,
             states, (t + 1) * N, H, B, H, spare,
         )  # fmt: skip
         _activate(h[t + 1].reshape(N), variant)
@@ -75,18 +76,23 @@ def backward(
     T, B, H = dh.shape
     S, N, F = da.shape[1], B * H, x.shape[2]
     dz, to_before, to_below = da.reshape(da.size), dh_carried.reshape(N), dx.reshape(dx.size)
-    spare = np.empty(SPARE, h.dtype)
+    spare, none, one = np.empty(SPARE, h.dtype), np.intp(0), np.intp(1)
     for end in range(T, 0, -S):
         start = max(0, end - S)
         for t in range(end - 1, start - 1, -1):
             s = t - start
             _step_back(dh[t].reshape(N), to_before, h[t + 1].reshape(N), da[0, s].reshape(N), variant)
-            multiply(dz, s * N, H, 1, 0, H, dz, 0, 0, 0, packed[1], 0, to_before, 0, H, B, H, spare)
+            multiply(
+                dz, s * N, H, one, none, H, dz, none, none, none, packed[1], none, to_before, none, H, B, H, spare
+            )  # fmt: skip
             if dx.shape[0] > 0:
-                multiply(dz, s * N, H, 1, 0, H, dz, 0, 0, 0, packed[2], 0, to_below, t * B * F, F, B, F, spare)
-        add_state_gradient(h, start, dz, 0, end - start, dU, 0, spare)
-        add_input_gradient(x, first, start, dz, 0, end - start, B, H, dW, 0, spare)
-        add_bias_gradient(dz, 0, (end - start) * B, H, db, 0, spare)
+                multiply(
+                    dz, s * N, H, one, none, H, dz, none, none, none, packed[2], none, to_below, t * B * F, F, B, F,
+                    spare,
+                )  # fmt: skip
+        add_state_gradient(h, start, dz, none, end - start, dU, none, spare)
+        add_input_gradient(x, first, start, dz, none, end - start, B, H, dW, none, spare)
+        add_bias_gradient(dz, none, (end - start) * B, H, db, none, spare)
 
 
 @jit

@@ -31,10 +31,10 @@ def _vectors() -> tuple[int, dict[int, tuple[int, ...]]]:
     """Float32 numbers in a vector; and for each number of vectors the heights of its tiles, tallest first."""
     machine = llvmlite.binding.get_process_triple()
     if not machine.startswith(("x86", "i686")):
-        return 4, {4: (6, 5, 4, 2, 1), 2: (12, 8, 4, 2, 1), 1: (12, 4, 1)}
+        return 4, {4: (6, 4, 1), 2: (12, 4, 1), 1: (4, 1)}
     if _config.CPU_NAME is None and llvmlite.binding.get_host_cpu_features().get("avx512f"):
-        return 16, {4: (6, 5, 4, 2, 1), 2: (12, 8, 4, 2, 1), 1: (12, 4, 1)}
-    return 8, {2: (6, 5, 4, 2, 1), 1: (12, 8, 4, 2, 1)}
+        return 16, {4: (6, 4, 1), 2: (12, 4, 1), 1: (4, 1)}
+    return 8, {2: (6, 4, 1), 1: (12, 4, 1)}
 
 
 LANES, HEIGHTS = _vectors()

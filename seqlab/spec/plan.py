@@ -75,7 +75,7 @@ def pass_buffers(spec: Spec, batch: int, window: int) -> dict[Key, Shape]:
 
 
 def step_bytes(spec: Spec) -> int:
-    """Memory of a training step: weights, gradients, optimiser slots, the batch, the passes' buffers."""
+    """Memory of a training step: weights, gradients, optimiser slots, the batches drawn, the passes' buffers."""
     item = 8 if spec.training.precision == "float64" else 4
     parts = slices(spec)
     window = longest_window(spec)
@@ -86,5 +86,6 @@ def step_bytes(spec: Spec) -> int:
     )
     vectors = 1 + len(spec.training.optimizer.slots) + len(parts)
     task = spec.task
+    together = task.drawn_together(spec.training.batch_size)
     batch = task.timesteps * spec.training.batch_size * (task.features + task.outputs + 1)
-    return item * (buffers + vectors * spec.parameters + batch)
+    return item * (buffers + vectors * spec.parameters + 2 * together * batch)
