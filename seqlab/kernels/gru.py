@@ -22,8 +22,8 @@ some steps,).
 import numpy as np
 
 from seqlab.kernels.activations import sigmoid, tanh
-from seqlab.kernels.jit import Array, Arrays, jit
-from seqlab.kernels.linear import add_bias_gradient, add_input_gradient, add_state_gradient
+from seqlab.kernels.jit import Array, Arrays, inlined, jit
+from seqlab.kernels.linear import add_gradients
 from seqlab.kernels.matmul import SPARE, multiply, pack_transposed
 from seqlab.kernels.matmul import pack as pack_columns
 
@@ -122,15 +122,23 @@ def backward(
                 )  # fmt: skip
         steps = end - start
         for gate in range(3):
-            at, column = gate * S * N, gate * H
-            of_h = at if gate < 2 else 3 * S * N
-            add_state_gradient(h, start, dz, of_h, steps, dU, column, spare)
-            add_input_gradient(x, first, start, dz, at, steps, B, H, dW, column, spare)
-            add_bias_gradient(dz, at, steps * B, H, db, column, spare)
-        add_bias_gradient(dz, 3 * S * N, steps * B, H, db_hn, none, spare)
+            at = gate * S * N
+            of_h = at if gate < 2 else at + S * N
+            add_gradients(x, first, h, start, dz, at, of_h, steps, dW, dU, db, gate * H, spare)
+        _add_rows(pq[3], steps, db_hn)
 
 
-@jit
+@inlined
+def _add_rows(rows: Array, steps: int, total: Array) -> None:
+    """Add the rows of the first timesteps of [S,B,H] to `total` [H]."""
+    for s in range(steps):
+        for i in range(rows.shape[1]):
+            row = rows[s, i]
+            for j in range(total.size):
+                total[j] += row[j]
+
+
+@inlined
 def _step(r: Array, z: Array, n: Array, h_before: Array, m: Array, h: Array) -> None:
     """One timestep of all sequences, [B·H] each: the gates come as a, n without m, and leave activated."""
     for j in range(h.size):
@@ -140,7 +148,7 @@ def _step(r: Array, z: Array, n: Array, h_before: Array, m: Array, h: Array) -> 
         h[j] = n[j] + z[j] * (h_before[j] - n[j])
 
 
-@jit
+@inlined
 def _step_back(
     dh: Array, dh_carried: Array, r: Array, z: Array, n: Array, m: Array, h_before: Array,
     p_r: Array, p_z: Array, p_n: Array, q_n: Array,
@@ -156,7 +164,7 @@ def _step_back(
         q_n[j] = da_n * r[j]
 
 
-@jit
+@inlined
 def _add_kept(dh: Array, z: Array, dh_carried: Array) -> None:
     """Add δ_t ∘ z_t, what reaches h_{t-1} without passing any weight."""
     for j in range(dh.size):

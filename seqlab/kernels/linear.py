@@ -1,4 +1,4 @@
-"""The gradients of an affine map z = x W + h U + b, added up over the timesteps of a stretch.
+"""The gradients of an affine map z = x W + h U + b, added up over a stretch of timesteps.
 
     ∂L/∂W = Σ_t x_tᵀ ∂L/∂z_t        ∂L/∂U = Σ_t h_{t-1}ᵀ ∂L/∂z_t        ∂L/∂b = Σ_t ∂L/∂z_t
 
@@ -7,55 +7,49 @@ Every cell uses them, one gate after the other.
 
 import numpy as np
 
-from seqlab.kernels.jit import Array, inlined
+from seqlab.kernels.jit import Array, jit
 from seqlab.kernels.matmul import accumulate
 
 
-@inlined
-def add_input_gradient(
-    x: Array, first: int, start: int, dz: Array, at: int, steps: int, B: int, H: int, dW: Array, column: int,
-    spare: Array,
+@jit
+def add_gradients(
+    x: Array, first: int, h: Array, start: int, dz: Array, of_x: int, of_h: int, steps: int,
+    dW: Array, dU: Array, db: Array, column: int, spare: Array,
 ) -> None:  # fmt: skip
-    """Add Σ x_tᵀ dz_t to columns `column` to `column + H - 1` of `dW` [F,·].
+    """Add the gradients of one gate, columns `column` to `column + H - 1`.
 
     Args:
         x: [T,·,F], of which sequences `first` to `first + B - 1` count.
-        first: see above.
+        first: see `x`.
+        h: [T+1,B,H], the states; row 0 is before the first timestep.
         start: the first timestep.
-        dz: flat; [steps,B,H] begins at `at`.
-        at: see above.
+        dz: flat. ∂L/∂z [steps,B,H] begins at `of_x` for the side of x and b, at `of_h` for that of h.
+        of_x: see `dz`.
+        of_h: see `dz`.
         steps: how many timesteps.
-        B: how many sequences.
-        H: how many units.
         dW: [F,·], added to.
+        dU: [H,·], added to.
+        db: [·], added to.
         column: see above.
         spare: see `seqlab.kernels.matmul`.
     """
     _, together, F = x.shape
-    inputs, gradient, row = x.reshape(x.size), dW.reshape(dW.size), dW.shape[1]
-    if B == together:
-        begin = start * B * F
-        accumulate(inputs, begin, F, F, dz, at, H, H, steps * B, gradient, column, row, spare)
-        return
-    for step in range(steps):
-        begin = ((start + step) * together + first) * F
-        accumulate(inputs, begin, F, F, dz, at + step * B * H, H, H, B, gradient, column, row, spare)
-
-
-@inlined
-def add_state_gradient(
-    h: Array, start: int, dz: Array, at: int, steps: int, dU: Array, column: int, spare: Array
-) -> None:
-    """Add Σ h_{t-1}ᵀ dz_t to columns `column` to `column + H - 1` of `dU` [H,·]; h is [T+1,B,H]."""
     _, B, H = h.shape
-    states, gradient = h.reshape(h.size), dU.reshape(dU.size)
-    accumulate(
-        states, start * B * H, H, H, dz, at, H, H, steps * B, gradient, column, dU.shape[1], spare
-    )  # fmt: skip
-
-
-@inlined
-def add_bias_gradient(dz: Array, at: int, rows: int, H: int, db: Array, column: int, spare: Array) -> None:
-    """Add the sum of `rows` rows of `dz`, which begin at `at`, to `db` from `column` on."""
-    ones, still, once = np.ones(1, dz.dtype), np.intp(0), np.intp(1)
-    accumulate(ones, still, still, once, dz, at, H, H, rows, db, column, H, spare)
+    ones = np.ones(1, dz.dtype)
+    # One place that calls: whatever is called is compiled in anew at each place.
+    for kind in range(3):
+        a, a_at, a_row, M, b_at = h.reshape(h.size), start * B * H, H, H, of_h
+        c, c_row, pieces, skip = dU.reshape(dU.size), dU.shape[1], 1, 0
+        if kind == 1:
+            a, a_at, a_row, M, b_at = x.reshape(x.size), (start * together + first) * F, F, F, of_x
+            c, c_row = dW.reshape(dW.size), dW.shape[1]
+            if together > B:  # the sequences of a slice lie apart from those of the next timestep
+                pieces, skip = steps, together * F
+        elif kind == 2:
+            a, a_at, a_row, M, b_at = ones, 0, 0, 1, of_x
+            c, c_row = db, H
+        rows = steps * B // pieces
+        for piece in range(pieces):
+            accumulate(
+                a, a_at + piece * skip, a_row, M, dz, b_at + piece * rows * H, H, H, rows, c, column, c_row, spare
+            )  # fmt: skip

@@ -19,8 +19,8 @@ Shapes: W [F,4H], U [H,4H], b [4H], gates in the order i, f, g, o; `carried` = (
 import numpy as np
 
 from seqlab.kernels.activations import sigmoid, tanh
-from seqlab.kernels.jit import Array, Arrays, jit
-from seqlab.kernels.linear import add_bias_gradient, add_input_gradient, add_state_gradient
+from seqlab.kernels.jit import Array, Arrays, inlined, jit
+from seqlab.kernels.linear import add_gradients
 from seqlab.kernels.matmul import SPARE, multiply, pack_transposed
 from seqlab.kernels.matmul import pack as pack_columns
 
@@ -106,13 +106,11 @@ def backward(
                     spare,
                 )  # fmt: skip
         for gate in range(4):
-            at, column, steps = gate * S * N, gate * H, end - start
-            add_state_gradient(h, start, dz, at, steps, dU, column, spare)
-            add_input_gradient(x, first, start, dz, at, steps, B, H, dW, column, spare)
-            add_bias_gradient(dz, at, steps * B, H, db, column, spare)
+            at = gate * S * N
+            add_gradients(x, first, h, start, dz, at, at, end - start, dW, dU, db, gate * H, spare)
 
 
-@jit
+@inlined
 def _step(
     i: Array, f: Array, g: Array, o: Array, c_before: Array, c: Array, tanh_c: Array, h: Array
 ) -> None:
@@ -127,7 +125,7 @@ def _step(
         h[j] = o[j] * tanh_c[j]
 
 
-@jit
+@inlined
 def _step_back(
     dh: Array, dh_carried: Array, dc: Array, i: Array, f: Array, g: Array, o: Array, tanh_c: Array,
     c_before: Array, da_i: Array, da_f: Array, da_g: Array, da_o: Array,

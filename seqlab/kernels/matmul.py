@@ -173,7 +173,7 @@ def multiply(
     return packed_at
 
 
-@jit
+@inlined
 def accumulate(
     a: Array,
     a_at: int,

@@ -15,8 +15,8 @@ some steps,); `variant` is `TANH` or `RELU`.
 import numpy as np
 
 from seqlab.kernels.activations import tanh
-from seqlab.kernels.jit import Array, Arrays, jit
-from seqlab.kernels.linear import add_bias_gradient, add_input_gradient, add_state_gradient
+from seqlab.kernels.jit import Array, Arrays, inlined, jit
+from seqlab.kernels.linear import add_gradients
 from seqlab.kernels.matmul import SPARE, multiply, pack_transposed
 from seqlab.kernels.matmul import pack as pack_columns
 
@@ -90,12 +90,10 @@ def backward(
                     dz, s * N, H, one, none, H, dz, none, none, none, packed[2], none, to_below, t * B * F, F, B, F,
                     spare,
                 )  # fmt: skip
-        add_state_gradient(h, start, dz, none, end - start, dU, none, spare)
-        add_input_gradient(x, first, start, dz, none, end - start, B, H, dW, none, spare)
-        add_bias_gradient(dz, none, (end - start) * B, H, db, none, spare)
+        add_gradients(x, first, h, start, dz, none, none, end - start, dW, dU, db, none, spare)
 
 
-@jit
+@inlined
 def _activate(h: Array, variant: int) -> None:
     """One timestep of all sequences, [B·H]: `h` comes as a and leaves as φ(a)."""
     if variant == RELU:
@@ -107,7 +105,7 @@ def _activate(h: Array, variant: int) -> None:
             h[j] = tanh(h[j])
 
 
-@jit
+@inlined
 def _step_back(dh: Array, dh_carried: Array, h: Array, da: Array, variant: int) -> None:
     """One timestep of all sequences, [B·H] each: completes `dh` and fills `da`."""
     if variant == RELU:
