@@ -6,6 +6,7 @@ import math
 import threading
 from abc import abstractmethod
 from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
@@ -155,8 +156,8 @@ class Task(Choice):
     def batch(self, seed: int, split: Split, step: int, size: int) -> Batch:
         """Batch number `step` of a split: a pure function of (seed, split, step) and the task's fields.
 
-        Training batches are drawn several at a time. The arrays are shared by all who ask for a batch; they
-        are not to be written to.
+        Training batches are drawn several at a time, the next ones by a thread while these are used. The
+        arrays are shared by all who ask for a batch; they are not to be written to.
 
         Args:
             seed: the training seed; eval and probe data do not depend on it.
@@ -167,13 +168,31 @@ class Task(Choice):
         if split != "train":
             rng = _streams.at(EVAL_SEED, _SPLITS[split] << 56 | step)
             return self.draw(rng, 1, size, self.forecast_horizon)[0]
-        count = max(1, _TOGETHER // (self.timesteps * size * (self.features + self.outputs)))
-        number, place = divmod(step, count)
+        number, place = divmod(step, self.drawn_together(size))
         key = self, seed, number, size
         if _streams.drawn[0] != key:
-            rng = _streams.at(seed, _SPLITS[split] << 56 | number)
-            _streams.drawn = key, self.draw(rng, count, size, 0)
+            _streams.drawn = key, self._block(*key[1:])
         return _streams.drawn[1][place]
+
+    def drawn_together(self, size: int) -> int:
+        """How many training batches of `size` sequences are drawn at once."""
+        return max(1, _TOGETHER // (self.timesteps * size * (self.features + self.outputs)))
+
+    def _block(self, seed: int, number: int, size: int) -> list[Batch]:
+        """Block `number` of training batches, unless it was begun in time; and then begin the next one."""
+        begun, _streams.ahead = _streams.ahead, (None, None)
+        if begun[1] is not None and begun[0] == (self, seed, number, size):
+            block = begun[1].result()
+        else:
+            block = self._draw_block(seed, number, size)
+        if number == 0 or _streams.drawn[0] == (self, seed, number - 1, size):
+            following = _beside.submit(self._draw_block, seed, number + 1, size)
+            _streams.ahead = (self, seed, number + 1, size), following
+        return block
+
+    def _draw_block(self, seed: int, number: int, size: int) -> list[Batch]:
+        rng = _streams.at(seed, _SPLITS["train"] << 56 | number)
+        return self.draw(rng, self.drawn_together(size), size, 0)
 
 
 def uniform(rng: np.random.Generator, *shape: int) -> NDArray[np.float32]:
@@ -198,7 +217,7 @@ def normal(rng: np.random.Generator, *shape: int) -> NDArray[np.float32]:
 
 
 class _Streams(threading.local):
-    """Random streams by key, and the training batches drawn last.
+    """Random streams by key, and the training batches drawn last and next.
 
     Philox is counter-based: distinct keys give independent streams without any hashing. One generator in each
     thread is set to the start of the stream asked for, which takes a tenth of the time of making one.
@@ -209,6 +228,10 @@ class _Streams(threading.local):
         self._start = self._bits.state
         self._generator = np.random.Generator(self._bits)
         self.drawn: tuple[Any, list[Batch]] = None, []  # what was drawn last: its key, its batches
+        self.ahead: tuple[Any, Future[list[Batch]] | None] = (
+            None,
+            None,
+        )  # what was begun: its key, its batches
 
     def at(self, *key: int) -> np.random.Generator:
         """The stream of a key of two 64-bit numbers, valid until the next call in the same thread."""
@@ -219,3 +242,4 @@ class _Streams(threading.local):
 
 
 _streams = _Streams()
+_beside = ThreadPoolExecutor(1, "data")
