@@ -43,9 +43,7 @@ def pack(parameters: Arrays, packed: Arrays) -> None:
 
 
 @jit
-def forward(
-    x: Array, first: int, packed: Arrays, carried: Arrays, record: Arrays, variant: int
-) -> None:
+def forward(x: Array, first: int, packed: Arrays, carried: Arrays, record: Arrays, variant: int) -> None:
     """Run the window forward: fills h[1:] and the record. Arguments as in `seqlab.kernels`."""
     h = carried[0]
     gates, m = record

@@ -37,6 +37,8 @@ _config: Any = numba.core.config  # its settings are made at run time, unknown t
 Array: TypeAlias = npt.NDArray[np.floating[Any]]
 """An array of the one dtype that a call works in, float32 or float64."""
 Arrays: TypeAlias = tuple[Array, ...]
+Int: TypeAlias = int | np.integer[Any]
+"""A size or a place. Numba compiles a function anew for each constant it is called with, but not for `np.intp(0)`."""
 
 FASTMATH = frozenset({"reassoc", "contract", "arcp", "nsz", "afn"})
 """The LLVM fast-math flags of every kernel."""

@@ -7,14 +7,14 @@ Every cell uses them, one gate after the other.
 
 import numpy as np
 
-from seqlab.kernels.jit import Array, jit
+from seqlab.kernels.jit import Array, Int, jit
 from seqlab.kernels.matmul import accumulate
 
 
 @jit
 def add_gradients(
-    x: Array, first: int, h: Array, start: int, dz: Array, of_x: int, of_h: int, steps: int,
-    dW: Array, dU: Array, db: Array, column: int, spare: Array,
+    x: Array, first: Int, h: Array, start: Int, dz: Array, of_x: Int, of_h: Int, steps: Int,
+    dW: Array, dU: Array, db: Array, column: Int, spare: Array,
 ) -> None:  # fmt: skip
     """Add the gradients of one gate, columns `column` to `column + H - 1`.
 

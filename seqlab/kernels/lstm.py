@@ -39,9 +39,7 @@ def pack(parameters: Arrays, packed: Arrays) -> None:
 
 
 @jit
-def forward(
-    x: Array, first: int, packed: Arrays, carried: Arrays, record: Arrays, variant: int
-) -> None:
+def forward(x: Array, first: int, packed: Arrays, carried: Arrays, record: Arrays, variant: int) -> None:
     """Run the window forward: fills h[1:], c[1:] and the record. Arguments as in `seqlab.kernels`."""
     h, c = carried
     gates, tanh_c = record
@@ -111,9 +109,7 @@ def backward(
 
 
 @inlined
-def _step(
-    i: Array, f: Array, g: Array, o: Array, c_before: Array, c: Array, tanh_c: Array, h: Array
-) -> None:
+def _step(i: Array, f: Array, g: Array, o: Array, c_before: Array, c: Array, tanh_c: Array, h: Array) -> None:
     """One timestep of all sequences, [B·H] each: the gates come as a and leave activated."""
     for j in range(h.size):
         i[j] = sigmoid(i[j])

@@ -17,9 +17,7 @@ Packed weights: panels of as many columns as a tile is wide, one after the other
 the bias, then comes a row for each row of the stacked matrices; columns beyond the last are left at zero.
 """
 
-import numpy as np
-
-from seqlab.kernels.jit import Array, inlined, jit
+from seqlab.kernels.jit import Array, Int, inlined, jit
 from seqlab.kernels.tiles import HEIGHTS, WIDTHS, outer_tiles, product_tiles
 
 _WIDE, _MIDDLE, _NARROW = WIDTHS[0], WIDTHS[1], WIDTHS[-1]
@@ -37,7 +35,16 @@ SPARE = 12 * _WIDE + 2 * DEPTH * _WIDE
 
 @jit
 def pack(
-    bias: Array, bias_at: int, U: Array, K: int, W: Array, F: int, column: int, count: int, packed: Array, at: int
+    bias: Array,
+    bias_at: Int,
+    U: Array,
+    K: Int,
+    W: Array,
+    F: Int,
+    column: Int,
+    count: Int,
+    packed: Array,
+    at: Int,
 ) -> int:
     """Pack columns `column` to `column + count - 1` of U and W, one above the other, with their bias.
 
@@ -76,7 +83,7 @@ def pack(
 
 
 @jit
-def pack_transposed(U: Array, packed: Array, at: int) -> int:
+def pack_transposed(U: Array, packed: Array, at: Int) -> int:
     """Pack Uᵀ, for products with it: U is [N,K], the packed matrix [K,N]. As `pack`, without a bias."""
     N, K = U.shape
     done = 0
@@ -95,22 +102,22 @@ def pack_transposed(U: Array, packed: Array, at: int) -> int:
 @jit
 def multiply(
     a: Array,
-    a_at: int,
-    a_row: int,
-    parts: int,
-    part: int,
-    depth: int,
+    a_at: Int,
+    a_row: Int,
+    parts: Int,
+    part: Int,
+    depth: Int,
     x: Array,
-    x_at: int,
-    x_row: int,
-    x_depth: int,
+    x_at: Int,
+    x_row: Int,
+    x_depth: Int,
     packed: Array,
-    packed_at: int,
+    packed_at: Int,
     c: Array,
-    c_at: int,
-    c_row: int,
-    M: int,
-    N: int,
+    c_at: Int,
+    c_row: Int,
+    M: Int,
+    N: Int,
     spare: Array,
 ) -> int:
     """c [M,N] = bias + Σ_p a_p [M,depth] B_p + x [M,x_depth] B_x.
@@ -176,17 +183,17 @@ def multiply(
 @inlined
 def accumulate(
     a: Array,
-    a_at: int,
-    a_row: int,
-    M: int,
+    a_at: Int,
+    a_row: Int,
+    M: Int,
     b: Array,
-    b_at: int,
-    b_row: int,
-    N: int,
-    depth: int,
+    b_at: Int,
+    b_row: Int,
+    N: Int,
+    depth: Int,
     c: Array,
-    c_at: int,
-    c_row: int,
+    c_at: Int,
+    c_row: Int,
     spare: Array,
 ) -> None:
     """c [M,N] += aᵀ b, for a [depth,M] and b [depth,N].
@@ -228,8 +235,8 @@ def accumulate(
 
 @inlined
 def _accumulate_panel(
-    a: Array, a_at: int, a_row: int, M: int, b: Array, b_at: int, b_row: int, wanted: int, width: int,
-    depth: int, c: Array, c_at: int, c_row: int, spare: Array,
+    a: Array, a_at: Int, a_row: Int, M: Int, b: Array, b_at: Int, b_row: Int, wanted: Int, width: Int,
+    depth: Int, c: Array, c_at: Int, c_row: Int, spare: Array,
 ) -> None:  # fmt: skip
     """One panel of columns, `wanted` of which are there."""
     m = 0
@@ -254,7 +261,7 @@ def _accumulate_panel(
 
 
 @inlined
-def _width(left: int) -> int:
+def _width(left: Int) -> int:
     """The width of the next panel, for so many columns that are left."""
     if left >= _WIDE:
         return _WIDE
@@ -262,7 +269,7 @@ def _width(left: int) -> int:
 
 
 @inlined
-def _height(left: int, width: int) -> int:
+def _height(left: Int, width: Int) -> int:
     """The height of the next tile, for so many rows that are left."""
     tall, middle, low = _WIDE_HEIGHTS
     if width == _MIDDLE:

@@ -36,9 +36,7 @@ def pack(parameters: Arrays, packed: Arrays) -> None:
 
 
 @jit
-def forward(
-    x: Array, first: int, packed: Arrays, carried: Arrays, record: Arrays, variant: int
-) -> None:
+def forward(x: Array, first: int, packed: Arrays, carried: Arrays, record: Arrays, variant: int) -> None:
     """Run the window forward: fills h[1:] from x and h[0]. Arguments as in `seqlab.kernels`."""
     h = carried[0]
     _, together, F = x.shape

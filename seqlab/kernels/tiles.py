@@ -217,9 +217,7 @@ def _outer(vectors: int) -> Any:
                 def step(k: Any, sums: Values) -> Values:
                     line = emit.load(emit.at(right, builder.mul(k, b_row)), vectors)
                     start = builder.mul(k, a_row)
-                    column = [
-                        emit.spread(emit.at(left, start, ir.Constant(_I64, r))) for r in range(height)
-                    ]
+                    column = [emit.spread(emit.at(left, start, ir.Constant(_I64, r))) for r in range(height)]
                     return emit.add_products(sums, column, line)
 
                 lines = [emit.at(out, emit.times(c_row, r)) for r in range(height)]

@@ -75,7 +75,7 @@ def pass_buffers(spec: Spec, batch: int, window: int) -> dict[Key, Shape]:
 
 
 def step_bytes(spec: Spec) -> int:
-    """Memory of a training step: weights, gradients, optimiser slots, the batches drawn, the passes' buffers."""
+    """Memory of a training step: weights, gradients, optimiser slots, batches, the passes' buffers."""
     item = 8 if spec.training.precision == "float64" else 4
     parts = slices(spec)
     window = longest_window(spec)
@@ -86,6 +86,7 @@ def step_bytes(spec: Spec) -> int:
     )
     vectors = 1 + len(spec.training.optimizer.slots) + len(parts)
     task = spec.task
-    together = task.drawn_together(spec.training.batch_size)
     batch = task.timesteps * spec.training.batch_size * (task.features + task.outputs + 1)
-    return item * (buffers + vectors * spec.parameters + 2 * together * batch)
+    # Drawn in float32, some at once, the next ones while these are used; and one in the network's own type.
+    drawn = 4 * 2 * task.drawn_together(spec.training.batch_size) * batch
+    return item * (buffers + vectors * spec.parameters) + drawn + (item * batch if item > 4 else 0)

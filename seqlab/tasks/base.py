@@ -156,8 +156,8 @@ class Task(Choice):
     def batch(self, seed: int, split: Split, step: int, size: int) -> Batch:
         """Batch number `step` of a split: a pure function of (seed, split, step) and the task's fields.
 
-        Training batches are drawn several at a time. The arrays are shared by all who ask for a batch; they
-        are not to be written to.
+        Training batches are drawn several at a time, the next ones by a thread while these are used. The
+        arrays are shared by all who ask for a batch; they are not to be written to.
 
         Args:
             seed: the training seed; eval and probe data do not depend on it.
@@ -179,7 +179,7 @@ class Task(Choice):
         return max(1, _TOGETHER // (self.timesteps * size * (self.features + self.outputs)))
 
     def _block(self, seed: int, number: int, size: int) -> list[Batch]:
-        """Block `number` of training batches: now, unless it was begun in time. Then the next one is begun."""
+        """Block `number` of training batches, unless it was begun in time; and then begin the next one."""
         begun, _streams.ahead = _streams.ahead, (None, None)
         if begun[1] is not None and begun[0] == (self, seed, number, size):
             block = begun[1].result()
@@ -217,7 +217,7 @@ def normal(rng: np.random.Generator, *shape: int) -> NDArray[np.float32]:
 
 
 class _Streams(threading.local):
-    """Random streams by key, and the training batches drawn last.
+    """Random streams by key, and the training batches drawn last and next.
 
     Philox is counter-based: distinct keys give independent streams without any hashing. One generator in each
     thread is set to the start of the stream asked for, which takes a tenth of the time of making one.
@@ -228,7 +228,10 @@ class _Streams(threading.local):
         self._start = self._bits.state
         self._generator = np.random.Generator(self._bits)
         self.drawn: tuple[Any, list[Batch]] = None, []  # what was drawn last: its key, its batches
-        self.ahead: tuple[Any, Future[list[Batch]] | None] = None, None  # what was begun: its key, its batches
+        self.ahead: tuple[Any, Future[list[Batch]] | None] = (
+            None,
+            None,
+        )  # what was begun: its key, its batches
 
     def at(self, *key: int) -> np.random.Generator:
         """The stream of a key of two 64-bit numbers, valid until the next call in the same thread."""

@@ -90,9 +90,9 @@ class _Window:
 class Pass:
     """Forward and backward passes of `batch` sequences through windows of up to `window` timesteps.
 
-    Its weights are the network's as they were at the last `reset` or `take_weights`. The states after a window
-    are the start of the next until `reset`. Derivatives are handed from a window
-    to the one before only on request.
+    Its weights are the network's as they were at the last `reset` or `take_weights`. The states after a
+    window are the start of the next until `reset`. Derivatives are handed from a window to the one before
+    only on request.
 
     Args:
         network: whose weights are used.
@@ -232,8 +232,7 @@ class Pass:
 
             self._windows[m] = _Window(
                 layers=tuple(
-                    _Layer(*(group(n, what) for what in _GROUPS))
-                    for n in range(network.cell.layers)
+                    _Layer(*(group(n, what) for what in _GROUPS)) for n in range(network.cell.layers)
                 ),
                 y=views["y",],
                 dy=views["dy",],

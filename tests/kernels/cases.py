@@ -133,9 +133,7 @@ def run_kernel(case, wants_dx=True, gradients=None, beside=(0, 0)):
     if gradients is None:
         gradients = tuple(np.zeros_like(p) for p in case.parameters)
     dx = rubbish(T if wants_dx else 0, B, F)
-    cell.kernel.backward(
-        x, first, packed, carried, record, dh, carry, gradients, scratch, dx, variant
-    )
+    cell.kernel.backward(x, first, packed, carried, record, dh, carry, gradients, scratch, dx, variant)
     return Result(carried, record, dh, carry, gradients, dx)
 
 

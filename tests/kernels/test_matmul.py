@@ -37,7 +37,8 @@ def test_multiply_adds_the_bias_every_part_and_the_inputs(dtype, M, N, K, F, par
     c = np.full((M + 1, N + 1), 7e7, dtype)
     spare = np.full(matmul.SPARE, 7e7, dtype)
     behind = matmul.multiply(
-        a.ravel(), 0, K, parts, M * K, K, x.ravel(), 0, F, F, packed, 0, c.reshape(c.size), 0, N + 1, M, N, spare
+        a.ravel(), 0, K, parts, M * K, K, x.ravel(), 0, F, F, packed, 0, c.reshape(c.size), 0, N + 1, M, N,
+        spare,
     )  # fmt: skip
     assert behind == end
     wide = U.astype(float)[:, 2:], W.astype(float)[:, 2:], bias.astype(float)[2:]

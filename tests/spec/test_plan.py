@@ -22,12 +22,12 @@ def test_slices_cover_the_batch_in_order(batch: int, hidden: int, length: int):
 @pytest.mark.parametrize("precision", ["float32", "float64"])
 def test_the_memory_of_a_step_is_what_a_trainer_takes(cell: str, precision: str):
     spec = small({"length": 30}, {"cell": cell, "hidden": 8, "layers": 2}, truncation=7, precision=precision)
-    item = 8 if precision == "float64" else 4
-    batch = item * 30 * 4 * (2 + 1 + 1)
-    assert step_bytes(spec) == Trainer(spec).nbytes + batch
+    batch = 30 * 4 * (2 + 1 + 1)
+    drawn = 2 * spec.task.drawn_together(4) * 4 * batch
+    assert step_bytes(spec) == Trainer(spec).nbytes + drawn + (8 * batch if precision == "float64" else 0)
 
 
 def test_truncation_bounds_the_memory_of_a_step():
-    short, long = (small({"length": length}, truncation=10) for length in (100, 10_000))
-    batch = 4 * 4 * (2 + 1 + 1)
-    assert step_bytes(long) - step_bytes(short) == batch * 9_900
+    short, long = (small({"length": length}, truncation=10) for length in (20_000, 50_000))
+    batch = 4 * 4 * (2 + 1 + 1)  # of two, one in use and one that is drawn meanwhile
+    assert step_bytes(long) - step_bytes(short) == 2 * batch * 30_000
