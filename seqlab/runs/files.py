@@ -80,9 +80,7 @@ def encode_row(row: Mapping[str, Any]) -> bytes:
     the fewest digits that give back the same float32, a float64 in the fewest that give back the same
     float64.
     """
-    return (
-        json.dumps(_plain(row), allow_nan=False, ensure_ascii=False).encode(errors="backslashreplace") + b"\n"
-    )
+    return _encoded(json.dumps(_plain(row), allow_nan=False, ensure_ascii=False))
 
 
 def encode_json(content: Mapping[str, Any]) -> bytes:

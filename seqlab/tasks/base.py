@@ -169,30 +169,37 @@ class Task(Choice):
             rng = _streams.at(EVAL_SEED, _SPLITS[split] << 56 | step)
             return self.draw(rng, 1, size, self.forecast_horizon)[0]
         number, place = divmod(step, self.drawn_together(size))
-        key = self, seed, number, size
-        if _streams.drawn[0] != key:
-            _streams.drawn = key, self._block(*key[1:])
-        return _streams.drawn[1][place]
+        if _streams.drawn.key != (self, seed, number, size):
+            _streams.drawn = self._block(seed, number, size)
+        return _streams.drawn.batches[place]
 
     def drawn_together(self, size: int) -> int:
         """How many training batches of `size` sequences are drawn at once."""
         return max(1, _TOGETHER // (self.timesteps * size * (self.features + self.outputs)))
 
-    def _block(self, seed: int, number: int, size: int) -> list[Batch]:
-        """Block `number` of training batches, unless it was begun in time; and then begin the next one."""
-        begun, _streams.ahead = _streams.ahead, (None, None)
-        if begun[1] is not None and begun[0] == (self, seed, number, size):
-            block = begun[1].result()
-        else:
+    def _block(self, seed: int, number: int, size: int) -> _Block:
+        """A block of training batches: the one that was begun, or a new one. Then the next is begun."""
+        block = _streams.begun.result() if _streams.begun is not None else _NONE
+        if block.key != (self, seed, number, size):
             block = self._draw_block(seed, number, size)
-        if number == 0 or _streams.drawn[0] == (self, seed, number - 1, size):
-            following = _beside.submit(self._draw_block, seed, number + 1, size)
-            _streams.ahead = (self, seed, number + 1, size), following
+        in_order = number == 0 or _streams.drawn.key == (self, seed, number - 1, size)
+        _streams.begun = _beside.submit(self._draw_block, seed, number + 1, size) if in_order else None
         return block
 
-    def _draw_block(self, seed: int, number: int, size: int) -> list[Batch]:
+    def _draw_block(self, seed: int, number: int, size: int) -> _Block:
         rng = _streams.at(seed, _SPLITS["train"] << 56 | number)
-        return self.draw(rng, self.drawn_together(size), size, 0)
+        return _Block((self, seed, number, size), self.draw(rng, self.drawn_together(size), size, 0))
+
+
+@dataclass(frozen=True)
+class _Block:
+    """Training batches that were drawn together, and what they were drawn for."""
+
+    key: tuple[Any, ...]
+    batches: list[Batch]
+
+
+_NONE = _Block((), [])
 
 
 def uniform(rng: np.random.Generator, *shape: int) -> NDArray[np.float32]:
@@ -227,11 +234,8 @@ class _Streams(threading.local):
         self._bits = np.random.Philox(key=0)
         self._start = self._bits.state
         self._generator = np.random.Generator(self._bits)
-        self.drawn: tuple[Any, list[Batch]] = None, []  # what was drawn last: its key, its batches
-        self.ahead: tuple[Any, Future[list[Batch]] | None] = (
-            None,
-            None,
-        )  # what was begun: its key, its batches
+        self.drawn = _NONE
+        self.begun: Future[_Block] | None = None
 
     def at(self, *key: int) -> np.random.Generator:
         """The stream of a key of two 64-bit numbers, valid until the next call in the same thread."""
