@@ -24,7 +24,7 @@ import numpy as np
 from seqlab.kernels.activations import sigmoid, tanh
 from seqlab.kernels.jit import Array, Arrays, inlined, jit
 from seqlab.kernels.linear import add_gradients
-from seqlab.kernels.matmul import SPARE, multiply, pack_transposed
+from seqlab.kernels.matmul import SPARE, pack_transposed, product
 from seqlab.kernels.matmul import pack as pack_columns
 
 
@@ -32,14 +32,15 @@ from seqlab.kernels.matmul import pack as pack_columns
 def pack(parameters: Arrays, packed: Arrays) -> None:
     """Arrange the weights as the other two read them. Arguments as in `seqlab.kernels`."""
     W, U, b, b_hn = parameters
-    H, F, none = U.shape[0], W.shape[0], np.intp(0)
-    at = pack_columns(b, none, U, H, W, F, none, H, packed[0], none)
-    at = pack_columns(b, H, U, H, W, F, H, H, packed[0], at)
-    at = pack_columns(b, 2 * H, U, none, W, F, 2 * H, H, packed[0], at)
-    at = pack_columns(b_hn, none, U, H, W, none, 2 * H, H, packed[0], at)
-    pack_transposed(U, packed[1], 0)
+    H, F = U.shape[0], W.shape[0]
+    width = 3 * H
+    at = pack_columns(b, 0, U, width, H, W, width, F, 0, H, packed[0], 0)
+    at = pack_columns(b, H, U, width, H, W, width, F, H, H, packed[0], at)
+    at = pack_columns(b, 2 * H, U, width, 0, W, width, F, 2 * H, H, packed[0], at)
+    pack_columns(b_hn, 0, U, width, H, W, width, 0, 2 * H, H, packed[0], at)
+    pack_transposed(U, H, width, packed[1], 0)
     if packed[2].size > 0:
-        pack_transposed(W, packed[2], 0)
+        pack_transposed(W, F, width, packed[2], 0)
 
 
 @jit
@@ -49,25 +50,17 @@ def forward(x: Array, first: int, packed: Arrays, carried: Arrays, record: Array
     gates, m = record
     _, together, F = x.shape
     T, B, H = m.shape
-    inputs, states = x.reshape(x.size), h.reshape(h.size)
-    a, of_h = gates.reshape(gates.size), m.reshape(m.size)
-    spare, none, one = np.empty(SPARE, h.dtype), np.intp(0), np.intp(1)
+    spare = np.empty(SPARE, h.dtype)
     N = B * H
     for t in range(T):
         before, now = t * N, (t * together + first) * F
-        at = none
-        for gate in range(2):
-            at = multiply(
-                states, before, H, one, none, H, inputs, now, F, F, packed[0], at,
-                a, (gate * T + t) * N, H, B, H, spare,
+        at = 0
+        for gate in range(3):
+            parts = 1 if gate < 2 else 0  # the candidate's h U stands alone, in m
+            at = product(
+                h, before, H, 1, parts, 0, H, x, now, F, F, packed[0], at, 0, gates, (gate * T + t) * N, H, B, H, spare
             )  # fmt: skip
-        at = multiply(
-            states, before, H, none, none, none, inputs, now, F, F, packed[0], at, a, (2 * T + t) * N, H, B, H,
-            spare,
-        )  # fmt: skip
-        multiply(
-            states, before, H, one, none, H, inputs, none, none, none, packed[0], at, of_h, t * N, H, B, H, spare
-        )  # fmt: skip
+        product(h, before, H, 1, 1, 0, H, x, 0, 0, 0, packed[0], at, 0, m, t * N, H, B, H, spare)
         _step(
             gates[0, t].reshape(N), gates[1, t].reshape(N), gates[2, t].reshape(N), h[t].reshape(N),
             m[t].reshape(N), h[t + 1].reshape(N),
@@ -95,34 +88,35 @@ def backward(
     dW, dU, db, db_hn = gradients
     pq = scratch[0]
     T, B, H = dh.shape
-    S, N, F = pq.shape[1], B * H, x.shape[2]
-    dz, to_before, to_below = pq.reshape(pq.size), dh_carried.reshape(N), dx.reshape(dx.size)
-    spare, none, two = np.empty(SPARE, h.dtype), np.intp(0), np.intp(2)
+    _, together, F = x.shape
+    S, N = pq.shape[1], B * H
+    spare = np.empty(SPARE, h.dtype)
     for end in range(T, 0, -S):
         start = max(0, end - S)
         for t in range(end - 1, start - 1, -1):
             s = t - start
             _step_back(
-                dh[t].reshape(N), to_before,
+                dh[t].reshape(N), dh_carried.reshape(N),
                 gates[0, t].reshape(N), gates[1, t].reshape(N), gates[2, t].reshape(N),
                 m[t].reshape(N), h[t].reshape(N),
                 pq[0, s].reshape(N), pq[1, s].reshape(N), pq[2, s].reshape(N), pq[3, s].reshape(N),
             )  # fmt: skip
-            multiply(
-                dz, s * N, H, two, S * N, H, dz, (3 * S + s) * N, H, H, packed[1], none, to_before, none, H, B, H,
-                spare,
+            product(
+                pq, s * N, H, 1, 2, S * N, H, pq, (3 * S + s) * N, H, H, packed[1], 0, 0, dh_carried, 0, H, B, H, spare
             )  # fmt: skip
-            _add_kept(dh[t].reshape(N), gates[1, t].reshape(N), to_before)
+            _add_kept(dh[t].reshape(N), gates[1, t].reshape(N), dh_carried.reshape(N))
             if dx.shape[0] > 0:
-                multiply(
-                    dz, s * N, H, two + 1, S * N, H, dz, none, none, none, packed[2], none, to_below, t * B * F, F, B, F,
-                    spare,
+                product(
+                    pq, s * N, H, 1, 3, S * N, H, pq, 0, 0, 0, packed[2], 0, 0, dx, t * B * F, F, B, F, spare
                 )  # fmt: skip
         steps = end - start
         for gate in range(3):
             at = gate * S * N
             of_h = at if gate < 2 else at + S * N
-            add_gradients(x, first, h, start, dz, at, of_h, steps, dW, dU, db, gate * H, spare)
+            add_gradients(
+                x, (start * together + first) * F, together * F, F, h, start * N, H, pq, at, of_h, steps, B,
+                dW, dU, db, 3 * H, gate * H, spare,
+            )  # fmt: skip
         _add_rows(pq[3], steps, db_hn)
 
 

@@ -62,13 +62,14 @@ def jit(function: _Function) -> _Function:
     Returns:
         Numba's dispatcher for the function.
     """
-    before = _config.CACHE_DIR
-    _config.CACHE_DIR = str(_folder)
-    try:
-        dispatcher: _Function = numba.njit(cache=_writable, **FLAGS)(function)
-    finally:
-        _config.CACHE_DIR = before
+    dispatcher: _Function = _in_folder(lambda: numba.njit(cache=_writable, **FLAGS)(function))
     return dispatcher
+
+
+def compile_for_c(function: Callable[..., Any], signature: Any) -> Any:
+    """Compile a function to be called as one of C, or find it in `cache_folder()`; it has an `address`."""
+    flags = {name: value for name, value in FLAGS.items() if name != "nogil"}  # C holds no lock
+    return _in_folder(lambda: numba.cfunc(signature, cache=_writable, **flags)(function))
 
 
 def inlined(function: _Function) -> _Function:
@@ -78,6 +79,15 @@ def inlined(function: _Function) -> _Function:
     """
     part: _Function = numba.njit(inline="always", **FLAGS)(function)
     return part
+
+
+def _in_folder(compiler: Callable[[], Any]) -> Any:
+    before = _config.CACHE_DIR
+    _config.CACHE_DIR = str(_folder)
+    try:
+        return compiler()
+    finally:
+        _config.CACHE_DIR = before
 
 
 def cache_folder() -> Path:

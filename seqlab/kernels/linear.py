@@ -5,51 +5,71 @@
 Every cell uses them, one gate after the other.
 """
 
-import numpy as np
+from seqlab.kernels.jit import Array, Int
+from seqlab.kernels.linked import linked
+from seqlab.kernels.matmul import DEPTH, product
 
-from seqlab.kernels.jit import Array, Int, jit
-from seqlab.kernels.matmul import accumulate
 
-
-@jit
+@linked
 def add_gradients(
-    x: Array, first: Int, h: Array, start: Int, dz: Array, of_x: Int, of_h: Int, steps: Int,
-    dW: Array, dU: Array, db: Array, column: Int, spare: Array,
-) -> None:  # fmt: skip
+    x: Array,
+    x_at: Int,
+    x_step: Int,
+    F: Int,
+    h: Array,
+    h_at: Int,
+    H: Int,
+    dz: Array,
+    of_x: Int,
+    of_h: Int,
+    steps: Int,
+    B: Int,
+    dW: Array,
+    dU: Array,
+    db: Array,
+    width: Int,
+    column: Int,
+    spare: Array,
+) -> None:
     """Add the gradients of one gate, columns `column` to `column + H - 1`.
 
     Args:
-        x: [T,·,F], of which sequences `first` to `first + B - 1` count.
-        first: see `x`.
-        h: [T+1,B,H], the states; row 0 is before the first timestep.
-        start: the first timestep.
-        dz: flat. ∂L/∂z [steps,B,H] begins at `of_x` for the side of x and b, at `of_h` for that of h.
+        x: the inputs of all B sequences at the first timestep stand at `x_at`.
+        x_at: see `x`.
+        x_step: from timestep to timestep; B·F if there are no other sequences between.
+        F: features.
+        h: the states [·,B,H] before the first timestep stand at `h_at`.
+        h_at: see `h`.
+        H: units.
+        dz: ∂L/∂z [steps,B,H] begins at `of_x` for the side of x and b, at `of_h` for that of h.
         of_x: see `dz`.
         of_h: see `dz`.
         steps: how many timesteps.
-        dW: [F,·], added to.
-        dU: [H,·], added to.
+        B: sequences.
+        dW: [F,width], added to.
+        dU: [H,width], added to.
         db: [·], added to.
+        width: columns of dW and dU.
         column: see above.
         spare: see `seqlab.kernels.matmul`.
     """
-    _, together, F = x.shape
-    _, B, H = h.shape
-    ones = np.ones(1, dz.dtype)
-    # One place that calls: whatever is called is compiled in anew at each place.
-    for kind in range(3):
-        a, a_at, a_row, M, b_at = h.reshape(h.size), start * B * H, H, H, of_h
-        c, c_row, pieces, skip = dU.reshape(dU.size), dU.shape[1], 1, 0
-        if kind == 1:
-            a, a_at, a_row, M, b_at = x.reshape(x.size), (start * together + first) * F, F, F, of_x
-            c, c_row = dW.reshape(dW.size), dW.shape[1]
-            if together > B:  # the sequences of a slice lie apart from those of the next timestep
-                pieces, skip = steps, together * F
-        elif kind == 2:
-            a, a_at, a_row, M, b_at = ones, 0, 0, 1, of_x
-            c, c_row = db, H
-        rows = steps * B // pieces
-        for piece in range(pieces):
-            accumulate(
-                a, a_at + piece * skip, a_row, M, dz, b_at + piece * rows * H, H, H, rows, c, column, c_row, spare
-            )  # fmt: skip
+    done = 0
+    while done < steps * B:
+        rows = min(DEPTH, steps * B - done)
+        product(
+            h, h_at + done * H, 1, H, 1, 0, rows, h, 0, 0, 0, dz, of_h + done * H, H, dU, column, width, H, H, spare
+        )  # fmt: skip
+        for row in range(done, done + rows):
+            for n in range(H):
+                db[column + n] += dz[of_x + row * H + n]
+        done += rows
+    # Slices of a batch have other sequences between one timestep and the next.
+    piece = steps * B if x_step == B * F else B
+    done = 0
+    while done < steps * B:
+        rows = min(DEPTH, piece - done % piece)
+        at = x_at + done * F if piece > B else x_at + done // B * x_step + done % B * F
+        product(
+            x, at, 1, F, 1, 0, rows, x, 0, 0, 0, dz, of_x + done * H, H, dW, column, width, F, H, spare
+        )  # fmt: skip
+        done += rows

@@ -21,7 +21,7 @@ import numpy as np
 from seqlab.kernels.activations import sigmoid, tanh
 from seqlab.kernels.jit import Array, Arrays, inlined, jit
 from seqlab.kernels.linear import add_gradients
-from seqlab.kernels.matmul import SPARE, multiply, pack_transposed
+from seqlab.kernels.matmul import SPARE, pack_transposed, product
 from seqlab.kernels.matmul import pack as pack_columns
 
 
@@ -30,12 +30,12 @@ def pack(parameters: Arrays, packed: Arrays) -> None:
     """Arrange the weights as the other two read them. Arguments as in `seqlab.kernels`."""
     W, U, b = parameters
     H, F = U.shape[0], W.shape[0]
-    at = np.intp(0)
+    at = 0
     for gate in range(4):
-        at = pack_columns(b, gate * H, U, H, W, F, gate * H, H, packed[0], at)
-    pack_transposed(U, packed[1], 0)
+        at = pack_columns(b, gate * H, U, 4 * H, H, W, 4 * H, F, gate * H, H, packed[0], at)
+    pack_transposed(U, H, U.shape[1], packed[1], 0)
     if packed[2].size > 0:
-        pack_transposed(W, packed[2], 0)
+        pack_transposed(W, F, W.shape[1], packed[2], 0)
 
 
 @jit
@@ -45,15 +45,14 @@ def forward(x: Array, first: int, packed: Arrays, carried: Arrays, record: Array
     gates, tanh_c = record
     _, together, F = x.shape
     T, B, H = tanh_c.shape
-    inputs, states, a = x.reshape(x.size), h.reshape(h.size), gates.reshape(gates.size)
-    spare, none, one = np.empty(SPARE, h.dtype), np.intp(0), np.intp(1)
+    spare = np.empty(SPARE, h.dtype)
     N = B * H
     for t in range(T):
-        at = none
+        at = 0
         for gate in range(4):
-            at = multiply(
-                states, t * N, H, one, none, H, inputs, (t * together + first) * F, F, F, packed[0], at,
-                a, (gate * T + t) * N, H, B, H, spare,
+            at = product(
+                h, t * N, H, 1, 1, 0, H, x, (t * together + first) * F, F, F, packed[0], at, 0,
+                gates, (gate * T + t) * N, H, B, H, spare,
             )  # fmt: skip
         _step(
             gates[0, t].reshape(N), gates[1, t].reshape(N), gates[2, t].reshape(N), gates[3, t].reshape(N),
@@ -82,30 +81,32 @@ def backward(
     dW, dU, db = gradients
     da = scratch[0]
     T, B, H = dh.shape
-    parts, S, N, F = da.shape[0], da.shape[1], B * H, x.shape[2]
-    dz, to_before, to_below = da.reshape(da.size), dh_carried.reshape(N), dx.reshape(dx.size)
-    spare, none = np.empty(SPARE, h.dtype), np.intp(0)
+    _, together, F = x.shape
+    S, N = da.shape[1], B * H
+    spare = np.empty(SPARE, h.dtype)
     for end in range(T, 0, -S):
         start = max(0, end - S)
         for t in range(end - 1, start - 1, -1):
             s = t - start
             _step_back(
-                dh[t].reshape(N), to_before, dc.reshape(N),
+                dh[t].reshape(N), dh_carried.reshape(N), dc.reshape(N),
                 gates[0, t].reshape(N), gates[1, t].reshape(N), gates[2, t].reshape(N), gates[3, t].reshape(N),
                 tanh_c[t].reshape(N), c[t].reshape(N),
                 da[0, s].reshape(N), da[1, s].reshape(N), da[2, s].reshape(N), da[3, s].reshape(N),
             )  # fmt: skip
-            multiply(
-                dz, s * N, H, parts, S * N, H, dz, none, none, none, packed[1], none, to_before, none, H, B, H, spare
+            product(
+                da, s * N, H, 1, 4, S * N, H, da, 0, 0, 0, packed[1], 0, 0, dh_carried, 0, H, B, H, spare
             )  # fmt: skip
             if dx.shape[0] > 0:
-                multiply(
-                    dz, s * N, H, parts, S * N, H, dz, none, none, none, packed[2], none, to_below, t * B * F, F, B, F,
-                    spare,
+                product(
+                    da, s * N, H, 1, 4, S * N, H, da, 0, 0, 0, packed[2], 0, 0, dx, t * B * F, F, B, F, spare
                 )  # fmt: skip
         for gate in range(4):
             at = gate * S * N
-            add_gradients(x, first, h, start, dz, at, at, end - start, dW, dU, db, gate * H, spare)
+            add_gradients(
+                x, (start * together + first) * F, together * F, F, h, start * N, H, da, at, at, end - start, B,
+                dW, dU, db, 4 * H, gate * H, spare,
+            )  # fmt: skip
 
 
 @inlined

@@ -2,51 +2,73 @@
 
     y_t = h_t V + d        ∂L/∂V = Σ h_tᵀ ∂L/∂y_t        ∂L/∂d = Σ ∂L/∂y_t        ∂L/∂h_t = ∂L/∂y_t Vᵀ
 
+Outputs are few beside the numbers of the recurrent weights, so plain loops along h will do, with V turned
+round for them.
+
 Shapes: h [T,B,H], V [H,O], d [O], y [T,B,O]; `parameters` = (V, d).
 """
-
-import numpy as np
 
 from seqlab.kernels.jit import Array, Arrays, jit
 
 
 @jit
-def forward(h: Array, parameters: Arrays, y: Array) -> None:
-    """Write the outputs `y` [T,B,O] of the states `h` [T,B,H]."""
+def forward(h: Array, parameters: Arrays, scratch: Arrays, y: Array) -> None:
+    """Write the outputs `y` [T,B,O] of the states `h` [T,B,H].
+
+    Args:
+        h: see above.
+        parameters: (V [H,O], d [O]).
+        scratch: work arrays ([O,H], [O,H]); the first leaves as Vᵀ, which `backward` reads.
+        y: see above.
+    """
     V, d = parameters
+    across = scratch[0]
     T, B, H = h.shape
     O = d.size  # noqa: E741
-    np.dot(h.reshape(T * B, H), V, y.reshape(T * B, O))
-    flat = y.reshape(y.size)
-    for row in range(T * B):
-        for o in range(O):
-            flat[row * O + o] += d[o]
+    for o in range(O):
+        for j in range(H):
+            across[o, j] = V[j, o]
+    for t in range(T):
+        for b in range(B):
+            state, out = h[t, b], y[t, b]
+            for o in range(O):
+                weights, total = across[o], d[o]
+                for j in range(H):
+                    total += state[j] * weights[j]
+                out[o] = total
 
 
 @jit
-def backward(h: Array, parameters: Arrays, dy: Array, gradients: Arrays, scratch: Arrays, dh: Array) -> None:
+def backward(h: Array, dy: Array, gradients: Arrays, scratch: Arrays, dh: Array) -> None:
     """Go back through the readout.
 
     Args:
         h: [T,B,H], the states `forward` read.
-        parameters: (V [H,O], d [O]).
         dy: [T,B,O], ∂L/∂y.
         gradients: (dV [H,O], dd [O]), added to.
-        scratch: ([H,O],), work array for the product that becomes ∂L/∂V.
+        scratch: as `forward` left it; the second becomes ∂L/∂Vᵀ.
         dh: [T,B,H], overwritten with ∂L/∂h.
     """
-    V = parameters[0]
     dV, dd = gradients
-    product = scratch[0]
+    across, product = scratch
     T, B, H = h.shape
     O = dd.size  # noqa: E741
-    rows = dy.reshape(T * B, O)
-    np.dot(h.reshape(T * B, H).T, rows, product)
-    for i in range(H):
-        for o in range(O):
-            dV[i, o] += product[i, o]
-    flat = dy.reshape(dy.size)
-    for row in range(T * B):
-        for o in range(O):
-            dd[o] += flat[row * O + o]
-    np.dot(rows, V.T, dh.reshape(T * B, H))
+    zero = dh.dtype.type(0)
+    product[:, :] = zero
+    for t in range(T):
+        for b in range(B):
+            state, error, back = h[t, b], dy[t, b], dh[t, b]
+            for j in range(H):
+                back[j] = zero
+            for o in range(O):
+                of_output, weights, total = error[o], across[o], product[o]
+                if of_output == zero:
+                    continue  # no loss is taken at this step
+                dd[o] += of_output
+                for j in range(H):
+                    back[j] += of_output * weights[j]
+                for j in range(H):
+                    total[j] += of_output * state[j]
+    for o in range(O):
+        for j in range(H):
+            dV[j, o] += product[o, j]

@@ -17,7 +17,7 @@ import numpy as np
 from seqlab.kernels.activations import tanh
 from seqlab.kernels.jit import Array, Arrays, inlined, jit
 from seqlab.kernels.linear import add_gradients
-from seqlab.kernels.matmul import SPARE, multiply, pack_transposed
+from seqlab.kernels.matmul import SPARE, pack_transposed, product
 from seqlab.kernels.matmul import pack as pack_columns
 
 TANH = 0
@@ -28,11 +28,11 @@ RELU = 1
 def pack(parameters: Arrays, packed: Arrays) -> None:
     """Arrange the weights as the other two read them. Arguments as in `seqlab.kernels`."""
     W, U, b = parameters
-    none = np.intp(0)
-    pack_columns(b, none, U, U.shape[0], W, W.shape[0], none, U.shape[0], packed[0], none)
-    pack_transposed(U, packed[1], 0)
+    H, F = U.shape[0], W.shape[0]
+    pack_columns(b, 0, U, H, H, W, H, F, 0, H, packed[0], 0)
+    pack_transposed(U, H, H, packed[1], 0)
     if packed[2].size > 0:
-        pack_transposed(W, packed[2], 0)
+        pack_transposed(W, F, H, packed[2], 0)
 
 
 @jit
@@ -41,13 +41,12 @@ def forward(x: Array, first: int, packed: Arrays, carried: Arrays, record: Array
     h = carried[0]
     _, together, F = x.shape
     T, B, H = h.shape[0] - 1, h.shape[1], h.shape[2]
-    inputs, states = x.reshape(x.size), h.reshape(h.size)
-    spare, none, one = np.empty(SPARE, h.dtype), np.intp(0), np.intp(1)
+    spare = np.empty(SPARE, h.dtype)
     N = B * H
     for t in range(T):
-        multiply(
-            states, t * N, H, one, none, H, inputs, (t * together + first) * F, F, F, packed[0], none,
-            states, (t + 1) * N, H, B, H, spare,
+        product(
+            h, t * N, H, 1, 1, 0, H, x, (t * together + first) * F, F, F, packed[0], 0, 0,
+            h, (t + 1) * N, H, B, H, spare,
         )  # fmt: skip
         _activate(h[t + 1].reshape(N), variant)
 
@@ -72,23 +71,25 @@ def backward(
     dW, dU, db = gradients
     da = scratch[0]
     T, B, H = dh.shape
-    S, N, F = da.shape[1], B * H, x.shape[2]
-    dz, to_before, to_below = da.reshape(da.size), dh_carried.reshape(N), dx.reshape(dx.size)
-    spare, none, one = np.empty(SPARE, h.dtype), np.intp(0), np.intp(1)
+    _, together, F = x.shape
+    S, N = da.shape[1], B * H
+    spare = np.empty(SPARE, h.dtype)
     for end in range(T, 0, -S):
         start = max(0, end - S)
         for t in range(end - 1, start - 1, -1):
             s = t - start
-            _step_back(dh[t].reshape(N), to_before, h[t + 1].reshape(N), da[0, s].reshape(N), variant)
-            multiply(
-                dz, s * N, H, one, none, H, dz, none, none, none, packed[1], none, to_before, none, H, B, H, spare
+            _step_back(dh[t].reshape(N), dh_carried.reshape(N), h[t + 1].reshape(N), da[0, s].reshape(N), variant)
+            product(
+                da, s * N, H, 1, 1, 0, H, da, 0, 0, 0, packed[1], 0, 0, dh_carried, 0, H, B, H, spare
             )  # fmt: skip
             if dx.shape[0] > 0:
-                multiply(
-                    dz, s * N, H, one, none, H, dz, none, none, none, packed[2], none, to_below, t * B * F, F, B, F,
-                    spare,
+                product(
+                    da, s * N, H, 1, 1, 0, H, da, 0, 0, 0, packed[2], 0, 0, dx, t * B * F, F, B, F, spare
                 )  # fmt: skip
-        add_gradients(x, first, h, start, dz, none, none, end - start, dW, dU, db, none, spare)
+        add_gradients(
+            x, (start * together + first) * F, together * F, F, h, start * N, H, da, 0, 0, end - start, B,
+            dW, dU, db, H, 0, spare,
+        )  # fmt: skip
 
 
 @inlined

@@ -6,15 +6,16 @@ and adds each with each, so that far more is computed than read (Goto & van de G
 high-performance matrix multiplication"). No compiler keeps such a block in registers when it is written as
 loops over arrays, so the instructions are put together here, for whatever processor Numba compiles for.
 
-`HEIGHTS` says how tall a tile of each width can be: up to where it would run out of registers, which are
-vectors of 16 float32 and 32 of them with AVX-512, vectors of 8 and 16 with AVX2, vectors of 4 and 32 on ARM.
-Each height is code of its own, and takes its time to compile, so there are only a few. Float64 takes the same
-tiles with two registers for each, as it is for exactness, not for speed.
+How tall a tile of each width can be is up to where it would run out of registers, which are vectors of 16
+float32 and 32 of them with AVX-512, vectors of 8 and 16 with AVX2, vectors of 4 and 32 on ARM. Each height is
+code of its own, and takes its time to compile, so there are only a few. Float64 takes the same tiles with two
+registers for each, as it is for exactness, not for speed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import llvmlite.binding
@@ -37,8 +38,8 @@ def _vectors() -> tuple[int, dict[int, tuple[int, ...]]]:
     return 8, {2: (6, 4, 1), 1: (12, 4, 1)}
 
 
-LANES, HEIGHTS = _vectors()
-WIDTHS = tuple(LANES * vectors for vectors in HEIGHTS)
+LANES, _HEIGHTS = _vectors()
+WIDTHS = tuple(LANES * vectors for vectors in _HEIGHTS)
 """Columns of the tiles, widest first."""
 
 _I32, _I64 = ir.IntType(32), ir.IntType(64)
@@ -68,10 +69,6 @@ class _Emitter:
 
     def times(self, value: Any, factor: int) -> Any:
         return self.builder.mul(value, ir.Constant(_I64, factor))
-
-    def data(self, kind: Any, array: Any, offset: Any) -> Any:
-        """The address of a number of an array."""
-        return self.at(self.context.make_array(kind)(self.context, self.builder, array).data, offset)
 
     def load(self, address: Any, vectors: int) -> Values:
         """Adjoining vectors."""
@@ -130,111 +127,128 @@ class _Emitter:
             results.append(phi)
         return results
 
-    def by_height(self, rows: Any, heights: tuple[int, ...], tile: Callable[[int], None]) -> None:
-        """The code of a tile of each height, one of which is taken."""
+    def choose(self, cases: list[tuple[Any, Callable[[], Any]]]) -> Any:
+        """What the first case whose condition holds comes to; the last one's must."""
         builder = self.builder
         end = builder.append_basic_block("end")
-        choice = builder.switch(rows, end)
-        for height in heights:
-            block = builder.append_basic_block(f"height{height}")
-            choice.add_case(ir.Constant(_I64, height), block)
-            builder.position_at_end(block)
-            tile(height)
+        results = []
+        for number, (condition, case) in enumerate(cases):
+            if number < len(cases) - 1:
+                taken, other = builder.append_basic_block("case"), builder.append_basic_block("other")
+                builder.cbranch(condition, taken, other)
+                builder.position_at_end(taken)
+            results.append((case(), builder.block))
             builder.branch(end)
+            if number < len(cases) - 1:
+                builder.position_at_end(other)
         builder.position_at_end(end)
+        result = builder.phi(_I64)
+        for value, block in results:
+            result.add_incoming(value, block)
+        return result
 
 
-def _product(vectors: int) -> Any:
-    """A tile of c = bias + Σ_p a_p B_p + x B: see `seqlab.kernels.matmul.multiply` for what is packed how."""
+@intrinsic
+def tile(
+    typing: Any, width: Any, rows: Any, a: Any, a_at: Any, a_row: Any, a_step: Any, parts: Any, part: Any, depth: Any,
+    x: Any, x_at: Any, x_row: Any, x_depth: Any, b: Any, b_at: Any, b_row: Any, start: Any, start_at: Any,
+    start_row: Any, c: Any, c_at: Any, c_row: Any,
+) -> Any:  # fmt: skip
+    """A tile of c = start + Σ_p a_p B_p + x B_x, of the tallest height that there are rows for.
 
-    @intrinsic
-    def product(
-        typing: Any, rows: Any, a: Any, a_at: Any, a_row: Any, parts: Any, part: Any, depth: Any,
-        x: Any, x_at: Any, x_row: Any, x_depth: Any, packed: Any, packed_at: Any, c: Any, c_at: Any, c_row: Any,
-    ) -> Any:  # fmt: skip
-        n = types.intp
-        signature = types.void(n, a, n, n, n, n, n, x, n, n, n, packed, n, c, n, n)
+    All matrices are pointers, with the place at which they begin. See `seqlab.kernels.matmul.product`.
 
-        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-            emit = _Emitter(builder, context, signature.args[1].dtype)
-            (rows, a, a_at, a_row, parts, part, depth, x, x_at, x_row, x_depth, packed, packed_at, c, c_at,
-             c_row) = values  # fmt: skip
-            kinds = signature.args
-            left, right = emit.data(kinds[1], a, a_at), emit.data(kinds[7], x, x_at)
-            panel, out = emit.data(kinds[11], packed, packed_at), emit.data(kinds[13], c, c_at)
-            width = vectors * LANES
+    Args:
+        typing: Numba's.
+        width: columns, one of `WIDTHS`.
+        rows: how many are left.
+        a: the numbers of part p stand at `a_at + p * part`, those of its row r `r * a_row` further.
+        a_at: see `a`.
+        a_row: see `a`.
+        a_step: from number to number of a row of a part.
+        parts: how many parts.
+        part: see `a`.
+        depth: how many numbers a row of a part has.
+        x: the last part, with rows of adjoining numbers.
+        x_at: where it begins.
+        x_row: from row to row.
+        x_depth: how many numbers a row of it has.
+        b: rows of adjoining numbers: those of the B_p, then those of B_x.
+        b_at: where it begins.
+        b_row: from row to row.
+        start: what the products are added to.
+        start_at: where it begins.
+        start_row: from row to row; 0 for the same row every time.
+        c: the result.
+        c_at: where it begins.
+        c_row: from row to row.
 
-            all_parts = builder.add(parts, ir.Constant(_I64, 1))
+    Returns:
+        How many rows were done.
+    """
+    n = types.intp
+    signature = n(n, n, a, n, n, n, n, n, n, x, n, n, n, b, n, n, start, n, n, c, n, n)
 
-            def tile(height: int) -> None:
-                def one_part(p: Any, sums: Values) -> Values:
-                    # The parts of a, and x after them.
-                    last = builder.icmp_signed("==", p, parts)
-                    base = builder.select(last, right, emit.at(left, builder.mul(p, part)))
-                    row = builder.select(last, x_row, a_row)
-                    rounds = builder.select(last, x_depth, depth)
-                    start = builder.add(builder.mul(p, depth), ir.Constant(_I64, 1))
-                    lines = emit.at(panel, emit.times(start, width))
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        emit = _Emitter(builder, context, signature.args[2].dtype)
+        (width, rows, a, a_at, a_row, a_step, parts, part, depth, x, x_at, x_row, x_depth, b, b_at, b_row, start,
+         start_at, start_row, c, c_at, c_row) = values  # fmt: skip
+        left, right, lines = emit.at(a, a_at), emit.at(x, x_at), emit.at(b, b_at)
+        begin, out = emit.at(start, start_at), emit.at(c, c_at)
+        one = ir.Constant(_I64, 1)
+        all_parts = builder.add(parts, one)
 
-                    def step(k: Any, sums: Values) -> Values:
-                        line = emit.load(emit.at(lines, emit.times(k, width)), vectors)
-                        column = [emit.spread(emit.at(base, emit.times(row, r), k)) for r in range(height)]
-                        return emit.add_products(sums, column, line)
+        def of(vectors: int, height: int) -> Any:
+            def one_part(p: Any, sums: Values) -> Values:
+                # The parts of a, and x after them.
+                last = builder.icmp_signed("==", p, parts)
+                base = builder.select(last, right, emit.at(left, builder.mul(p, part)))
+                row, step = builder.select(last, x_row, a_row), builder.select(last, one, a_step)
+                rounds = builder.select(last, x_depth, depth)
+                line = emit.at(lines, builder.mul(builder.mul(p, depth), b_row))
 
-                    return emit.loop(rounds, sums, step)
+                def add(k: Any, sums: Values) -> Values:
+                    vector = emit.load(emit.at(line, builder.mul(k, b_row)), vectors)
+                    first = builder.mul(k, step)
+                    column = [emit.spread(emit.at(base, emit.times(row, r), first)) for r in range(height)]
+                    return emit.add_products(sums, column, vector)
 
-                sums = emit.loop(all_parts, emit.load(panel, vectors) * height, one_part)
-                for r in range(height):
-                    emit.store(sums[r * vectors : (r + 1) * vectors], emit.at(out, emit.times(c_row, r)))
+                return emit.loop(rounds, sums, add)
 
-            emit.by_height(rows, HEIGHTS[vectors], tile)
-            return context.get_dummy_value()
+            places = [emit.at(begin, emit.times(start_row, r)) for r in range(height)]
+            sums = [value for place in places for value in emit.load(place, vectors)]
+            sums = emit.loop(all_parts, sums, one_part)
+            for r in range(height):
+                emit.store(sums[r * vectors : (r + 1) * vectors], emit.at(out, emit.times(c_row, r)))
+            return ir.Constant(_I64, height)
 
-        return signature, generate
+        def of_width(vectors: int) -> Any:
+            return emit.choose(
+                [
+                    (builder.icmp_signed(">=", rows, ir.Constant(_I64, height)), partial(of, vectors, height))
+                    for height in _HEIGHTS[vectors]
+                ]
+            )
 
-    return product
+        return emit.choose(
+            [
+                (builder.icmp_signed("==", width, ir.Constant(_I64, vectors * LANES)), partial(of_width, vectors))
+                for vectors in _HEIGHTS
+            ]
+        )
 
-
-def _outer(vectors: int) -> Any:
-    """A tile of c += aᵀ b: see `seqlab.kernels.matmul.accumulate`."""
-
-    @intrinsic
-    def outer(
-        typing: Any, rows: Any, a: Any, a_at: Any, a_row: Any, b: Any, b_at: Any, b_row: Any, depth: Any,
-        c: Any, c_at: Any, c_row: Any,
-    ) -> Any:  # fmt: skip
-        n = types.intp
-        signature = types.void(n, a, n, n, b, n, n, n, c, n, n)
-
-        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-            emit = _Emitter(builder, context, signature.args[1].dtype)
-            rows, a, a_at, a_row, b, b_at, b_row, depth, c, c_at, c_row = values
-            kinds = signature.args
-            left, right = emit.data(kinds[1], a, a_at), emit.data(kinds[4], b, b_at)
-            out = emit.data(kinds[8], c, c_at)
-
-            def tile(height: int) -> None:
-                def step(k: Any, sums: Values) -> Values:
-                    line = emit.load(emit.at(right, builder.mul(k, b_row)), vectors)
-                    start = builder.mul(k, a_row)
-                    column = [emit.spread(emit.at(left, start, ir.Constant(_I64, r))) for r in range(height)]
-                    return emit.add_products(sums, column, line)
-
-                lines = [emit.at(out, emit.times(c_row, r)) for r in range(height)]
-                sums = [value for line in lines for value in emit.load(line, vectors)]
-                sums = emit.loop(depth, sums, step)
-                for r, line in enumerate(lines):
-                    emit.store(sums[r * vectors : (r + 1) * vectors], line)
-
-            emit.by_height(rows, HEIGHTS[vectors], tile)
-            return context.get_dummy_value()
-
-        return signature, generate
-
-    return outer
+    return signature, generate
 
 
-product_tiles = tuple(_product(vectors) for vectors in HEIGHTS)
-"""One for each of `WIDTHS`; the arguments are those of `_product`."""
-outer_tiles = tuple(_outer(vectors) for vectors in HEIGHTS)
-"""One for each of `WIDTHS`; the arguments are those of `_outer`."""
+@intrinsic
+def copy(typing: Any, to: Any, to_at: Any, source: Any, source_at: Any, count: Any) -> Any:
+    """Copy `count` numbers from one place to another; pointers, each with the place at which it begins."""
+    signature = types.void(to, types.intp, source, types.intp, types.intp)
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        to, to_at, source, source_at, count = values
+        size = signature.args[0].dtype.bitwidth // 8
+        cgutils.raw_memcpy(builder, builder.gep(to, [to_at]), builder.gep(source, [source_at]), count, size)
+        return context.get_dummy_value()
+
+    return signature, generate

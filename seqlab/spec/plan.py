@@ -57,7 +57,8 @@ def pass_buffers(spec: Spec, batch: int, window: int) -> dict[Key, Shape]:
     shapes: dict[Key, Shape] = {
         ("y",): outputs,
         ("dy",): outputs,
-        ("scratch", 0): (model.hidden, task.outputs),
+        ("scratch", 0): (task.outputs, model.hidden),
+        ("scratch", 1): (task.outputs, model.hidden),
     }
     for layer in range(model.layers):
         features = task.features if layer == 0 else model.hidden

@@ -155,7 +155,7 @@ class Pass:
         for layer in window.layers:
             network.forward(x, first, layer.packed, layer.carried, layer.record, network.cell.variant)
             x, first = layer.carried[0][1:], 0
-        readout.forward(x, network.parameters.readout, window.y)
+        readout.forward(x, network.parameters.readout, window.scratch, window.y)
         return window.y
 
     def loss(self, targets: NDArray[Any], mask: NDArray[Any], scale: float, first: int = 0) -> float:
@@ -185,7 +185,6 @@ class Pass:
         top = window.layers[-1]
         readout.backward(
             top.carried[0][1:],
-            network.parameters.readout,
             window.dy,
             gradients.readout,
             window.scratch,
@@ -236,7 +235,7 @@ class Pass:
                 ),
                 y=views["y",],
                 dy=views["dy",],
-                scratch=(views["scratch", 0],),
+                scratch=(views["scratch", 0], views["scratch", 1]),
                 no_dx=np.zeros((0, self.batch, network.spec.task.features), network.dtype),
             )
         return self._windows[m]

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 
+import numba
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
@@ -15,6 +16,36 @@ from tests.kernels.cases import TOLERANCE, relative_error, seeds
 
 each_dtype = pytest.mark.parametrize("dtype", TOLERANCE, ids=["float32", "float64"])
 sizes = st.integers(1, 70)
+
+
+@numba.njit
+def pack(bias, column, U, W, N, packed):
+    width = bias.size
+    return matmul.pack(bias, column, U, width, len(U), W, width, len(W), column, N, packed, 0)
+
+
+@numba.njit
+def pack_transposed(U, packed):
+    return matmul.pack_transposed(U, U.shape[0], U.shape[1], packed, 0)
+
+
+@numba.njit
+def multiply(a, x, packed, c, M, N, spare):
+    """`a` [parts,M,K], `x` [M,F], `c` [·,·]."""
+    parts, _, K = a.shape
+    F = x.shape[1]
+    return matmul.product(
+        a, 0, K, 1, parts, M * K, K, x, 0, F, F, packed, 0, 0, c, 0, c.shape[1], M, N, spare
+    )  # fmt: skip
+
+
+@numba.njit
+def add_outer_products(a, b, c, M, N, spare):
+    """The first M columns of `a` and N columns from the second on of `b` and `c`."""
+    depth = len(a)
+    matmul.product(
+        a, 0, 1, a.shape[1], 1, 0, depth, a, 0, 0, 0, b, 1, b.shape[1], c, 1, c.shape[1], M, N, spare
+    )  # fmt: skip
 
 
 def draw(seed, dtype):
@@ -32,15 +63,11 @@ def test_multiply_adds_the_bias_every_part_and_the_inputs(dtype, M, N, K, F, par
     a, x, bias = some(parts, M, K), some(M, F), some(N + 2)
     U, W = some(parts * K, N + 2), some(F, N + 2)
     packed = np.zeros(packed_size(parts * K + F, N), dtype)
-    end = matmul.pack(bias, 2, U, parts * K, W, F, 2, N, packed, 0)
+    end = pack(bias, 2, U, W, N, packed)
     assert end <= packed.size
     c = np.full((M + 1, N + 1), 7e7, dtype)
     spare = np.full(matmul.SPARE, 7e7, dtype)
-    behind = matmul.multiply(
-        a.ravel(), 0, K, parts, M * K, K, x.ravel(), 0, F, F, packed, 0, c.reshape(c.size), 0, N + 1, M, N,
-        spare,
-    )  # fmt: skip
-    assert behind == end
+    assert multiply(a, x, packed, c, M, N, spare) == end
     wide = U.astype(float)[:, 2:], W.astype(float)[:, 2:], bias.astype(float)[2:]
     expected = wide[2] + x @ wide[1] + sum(a[p] @ wide[0][p * K : (p + 1) * K] for p in range(parts))
     assert relative_error(c[:M, :N], expected) <= TOLERANCE[dtype]
@@ -55,47 +82,32 @@ def test_a_packed_transpose_multiplies_as_the_transpose(dtype, M, N, K, seed):
     some = draw(seed, dtype)
     a, U = some(M, K), some(N, K)
     packed = np.zeros(packed_size(K, N), dtype)
-    matmul.pack_transposed(U, packed, 0)
+    pack_transposed(U, packed)
     c = np.full((M, N), 7e7, dtype)
-    spare = np.full(matmul.SPARE, 7e7, dtype)
-    flat = a.ravel()
-    matmul.multiply(flat, 0, K, 1, 0, K, flat, 0, 0, 0, packed, 0, c.reshape(c.size), 0, N, M, N, spare)
+    multiply(a[np.newaxis], a[:, :0].copy(), packed, c, M, N, np.full(matmul.SPARE, 7e7, dtype))
     assert relative_error(c, a.astype(float) @ U.astype(float).T) <= TOLERANCE[dtype]
 
 
 @each_dtype
 @settings(deadline=None, derandomize=True, max_examples=60)
-@given(M=sizes, N=sizes, depth=st.integers(1, 600), seed=seeds)
-@example(M=13, N=65, depth=257, seed=0)
-def test_accumulate_adds_the_sum_of_outer_products(dtype, M, N, depth, seed):
+@given(M=sizes, N=sizes, depth=st.integers(1, matmul.DEPTH), seed=seeds)
+@example(M=13, N=65, depth=matmul.DEPTH, seed=0)
+def test_a_product_with_a_matrix_as_it_is_adds_the_sum_of_outer_products(dtype, M, N, depth, seed):
     some = draw(seed, dtype)
     a, b, c = some(depth, M + 1), some(depth, N + 2), some(M, N + 3)
     expected = c.astype(float)
     expected[:, 1 : N + 1] += a[:, :M].astype(float).T @ b[:, 1 : N + 1].astype(float)
-    spare = np.full(matmul.SPARE, 7e7, dtype)
-    matmul.accumulate(
-        a.ravel(), 0, M + 1, M, b.ravel(), 1, N + 2, N, depth, c.reshape(c.size), 1, N + 3, spare
-    )  # fmt: skip
+    add_outer_products(a, b, c, M, N, np.full(matmul.SPARE, 7e7, dtype))
     assert relative_error(c, expected) <= TOLERANCE[dtype]
-
-
-@each_dtype
-def test_a_row_that_stands_still_adds_up_the_other_matrix(dtype):
-    b = draw(3, dtype)(300, 20)
-    total = np.zeros(20, dtype)
-    spare = np.full(matmul.SPARE, 7e7, dtype)
-    matmul.accumulate(np.ones(1, dtype), 0, 0, 1, b.ravel(), 0, 20, 20, 300, total, 0, 20, spare)
-    assert relative_error(total, b.astype(float).sum(0)) <= TOLERANCE[dtype]
 
 
 def test_nan_stays_in_its_row():
     a = np.ones((5, 4), np.float32)
     a[2, 1] = np.nan
     packed = np.zeros(packed_size(4, 7), np.float32)
-    matmul.pack_transposed(np.ones((7, 4), np.float32), packed, 0)
+    pack_transposed(np.ones((7, 4), np.float32), packed)
     c = np.zeros((5, 7), np.float32)
-    flat, spare = a.ravel(), np.zeros(matmul.SPARE, np.float32)
-    matmul.multiply(flat, 0, 4, 1, 0, 4, flat, 0, 0, 0, packed, 0, c.reshape(c.size), 0, 7, 5, 7, spare)
+    multiply(a[np.newaxis], a[:, :0].copy(), packed, c, 5, 7, np.zeros(matmul.SPARE, np.float32))
     assert np.isnan(c[2]).all()
     assert (np.delete(c, 2, axis=0) == 4).all()
 

@@ -16,9 +16,9 @@ def draw(shape, seed, dtype):
 def run(h, V, d, dy):
     y, dh = np.full_like(dy, 7e7), np.full_like(h, 7e7)
     gradients = (np.zeros_like(V), np.zeros_like(d))
-    scratch = (np.full(V.shape, 7e7, h.dtype),)
-    readout.forward(h, (V, d), y)
-    readout.backward(h, (V, d), dy, gradients, scratch, dh)
+    scratch = tuple(np.full(V.T.shape, 7e7, h.dtype) for _ in range(2))
+    readout.forward(h, (V, d), scratch, y)
+    readout.backward(h, dy, gradients, scratch, dh)
     return y, *gradients, dh
 
 
