@@ -23,6 +23,6 @@ The cells (`rnn`, `lstm`, `gru`) share one calling convention, so that whoever c
     dx         [T,B,F]    overwritten with ∂L/∂x; with no rows at all it is not wanted
     variant               an integer; only `rnn` has more than one
 
-What parameters, packed, record and scratch are for a cell, and their shapes, is declared in `seqlab.cells`, so that
-the memory of a network is known without compiling anything.
+What parameters, packed, record and scratch are for a cell, and their shapes, is declared in `seqlab.cells`,
+so that the memory of a network is known without compiling anything.
 """

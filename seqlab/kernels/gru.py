@@ -58,7 +58,8 @@ def forward(x: Array, first: int, packed: Arrays, carried: Arrays, record: Array
         for gate in range(3):
             parts = 1 if gate < 2 else 0  # the candidate's h U stands alone, in m
             at = product(
-                h, before, H, 1, parts, 0, H, x, now, F, F, packed[0], at, 0, gates, (gate * T + t) * N, H, B, H, spare
+                h, before, H, 1, parts, 0, H, x, now, F, F, packed[0], at, 0,
+                gates, (gate * T + t) * N, H, B, H, spare,
             )  # fmt: skip
         product(h, before, H, 1, 1, 0, H, x, 0, 0, 0, packed[0], at, 0, m, t * N, H, B, H, spare)
         _step(
@@ -102,7 +103,8 @@ def backward(
                 pq[0, s].reshape(N), pq[1, s].reshape(N), pq[2, s].reshape(N), pq[3, s].reshape(N),
             )  # fmt: skip
             product(
-                pq, s * N, H, 1, 2, S * N, H, pq, (3 * S + s) * N, H, H, packed[1], 0, 0, dh_carried, 0, H, B, H, spare
+                pq, s * N, H, 1, 2, S * N, H, pq, (3 * S + s) * N, H, H, packed[1], 0, 0,
+                dh_carried, 0, H, B, H, spare,
             )  # fmt: skip
             _add_kept(dh[t].reshape(N), gates[1, t].reshape(N), dh_carried.reshape(N))
             if dx.shape[0] > 0:

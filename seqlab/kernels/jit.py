@@ -24,9 +24,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
-# Read by OpenBLAS as it loads. The products here are too small to share out; slices of a batch have threads.
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-
 import numba.core.config
 import numpy as np
 import numpy.typing as npt
@@ -37,8 +34,8 @@ _config: Any = numba.core.config  # its settings are made at run time, unknown t
 Array: TypeAlias = npt.NDArray[np.floating[Any]]
 """An array of the one dtype that a call works in, float32 or float64."""
 Arrays: TypeAlias = tuple[Array, ...]
-Int: TypeAlias = int | np.integer[Any]
-"""A size or a place. Numba compiles a function anew for each constant it is called with, but not for `np.intp(0)`."""
+Int: TypeAlias = int
+"""A size or a place in an array."""
 
 FASTMATH = frozenset({"reassoc", "contract", "arcp", "nsz", "afn"})
 """The LLVM fast-math flags of every kernel."""

@@ -57,7 +57,8 @@ def add_gradients(
     while done < steps * B:
         rows = min(DEPTH, steps * B - done)
         product(
-            h, h_at + done * H, 1, H, 1, 0, rows, h, 0, 0, 0, dz, of_h + done * H, H, dU, column, width, H, H, spare
+            h, h_at + done * H, 1, H, 1, 0, rows, h, 0, 0, 0, dz, of_h + done * H, H,
+            dU, column, width, H, H, spare,
         )  # fmt: skip
         for row in range(done, done + rows):
             for n in range(H):

@@ -2,10 +2,10 @@
 
 Whatever a Numba function calls is compiled into it once more, from its source to its machine code. For the
 large functions that every cell needs, which is where most of the code is, that would add up to several times
-the compiling. A function with `@linked` is compiled by itself instead, once for float32 and once for float64,
-and its callers hold no more than a call through a cell of memory that has its address. As with the functions
-of a shared library that are bound as they are needed, the cell first holds a stub, which compiles the function
-or finds it in the cache, puts its address into the cell, and goes on there.
+the compiling. A function with `@linked` is compiled by itself instead, once for float32 and once for
+float64, and its callers hold no more than a call through a cell of memory that has its address. As with the
+functions of a shared library that are bound as they are needed, the cell first holds a stub, which compiles
+the function or finds it in the cache, puts its address into the cell, and goes on there.
 """
 
 import ctypes
@@ -35,7 +35,7 @@ def linked(function: _Function) -> _Function:
             indexed as if flat; or `Int`. It returns an `int` or None, and raises nothing.
 
     Returns:
-        What kernels call: with arrays, C-contiguous and all of one dtype, or pointers, where it takes pointers.
+        What kernels call, with arrays, C-contiguous and of one dtype, or pointers where it takes pointers.
     """
     signature = inspect.signature(function)
     pointers = [parameter.annotation == Array for parameter in signature.parameters.values()]
@@ -47,12 +47,16 @@ def linked(function: _Function) -> _Function:
         if len(numbers) != 1:
             return None  # what Numba calls a typing error
         cell = cells[numbers.pop()]
-        takes = [argument if pointer else types.intp for argument, pointer in zip(arguments, pointers, strict=True)]
+        takes = [
+            argument if pointer else types.intp for argument, pointer in zip(arguments, pointers, strict=True)
+        ]
 
         def generate(context: Any, builder: Any, _: Any, values: Any) -> Any:
             cell.fill()  # so that an error in it is seen here, and not in the middle of a kernel
             plain = [
-                context.make_array(kind)(context, builder, value).data if isinstance(kind, types.Array) else value
+                context.make_array(kind)(context, builder, value).data
+                if isinstance(kind, types.Array)
+                else value
                 for kind, value in zip(takes, values, strict=True)
             ]
             returns = ir.VoidType() if result == types.void else ir.IntType(64)
@@ -70,8 +74,8 @@ def linked(function: _Function) -> _Function:
     names = [inspect.Parameter("_", inspect.Parameter.POSITIONAL_OR_KEYWORD)]
     call.__signature__ = inspect.Signature([*names, *signature.parameters.values()])  # type: ignore[attr-defined]
     call.__name__, call.__doc__ = function.__name__, function.__doc__
-    called: _Function = intrinsic(call)
-    return called
+    called: Any = intrinsic(call)
+    return called  # type: ignore[no-any-return]
 
 
 class _Cell:

@@ -90,7 +90,8 @@ def backward(
             s = t - start
             _step_back(
                 dh[t].reshape(N), dh_carried.reshape(N), dc.reshape(N),
-                gates[0, t].reshape(N), gates[1, t].reshape(N), gates[2, t].reshape(N), gates[3, t].reshape(N),
+                gates[0, t].reshape(N), gates[1, t].reshape(N),
+                gates[2, t].reshape(N), gates[3, t].reshape(N),
                 tanh_c[t].reshape(N), c[t].reshape(N),
                 da[0, s].reshape(N), da[1, s].reshape(N), da[2, s].reshape(N), da[3, s].reshape(N),
             )  # fmt: skip
@@ -104,8 +105,8 @@ def backward(
         for gate in range(4):
             at = gate * S * N
             add_gradients(
-                x, (start * together + first) * F, together * F, F, h, start * N, H, da, at, at, end - start, B,
-                dW, dU, db, 4 * H, gate * H, spare,
+                x, (start * together + first) * F, together * F, F, h, start * N, H, da, at, at,
+                end - start, B, dW, dU, db, 4 * H, gate * H, spare,
             )  # fmt: skip
 
 

@@ -19,14 +19,13 @@ the bias, then comes a row for each row of the stacked matrices; columns beyond 
 
 from seqlab.kernels.jit import Array, Int
 from seqlab.kernels.linked import linked
-from seqlab.kernels.tiles import WIDTHS, copy, tile
+from seqlab.kernels.tiles import TALLEST, WIDTHS, copy, panel_width, tile
 
-_WIDE, _MIDDLE, _NARROW = WIDTHS[0], WIDTHS[1], WIDTHS[-1]
-_TALLEST = 12
+_WIDE = WIDTHS[0]
 
 DEPTH = 256
-"""Rows that a product with matrices that are not packed can have at most; it is fastest from half as many on."""
-SPARE = (_TALLEST + DEPTH) * _WIDE
+"""The most rows of a matrix that is not packed; products are fastest from half as many on."""
+SPARE = (TALLEST + DEPTH) * _WIDE
 """Size of the work array that `product` needs."""
 
 
@@ -53,11 +52,11 @@ def product(
     N: Int,
     spare: Array,
 ) -> int:
-    """c [M,N] = bias + Σ_p a_p [M,depth] B_p + x [M,x_depth] B_x; or c += a B, with B as it is.
+    """Make c [M,N] = bias + Σ_p a_p [M,depth] B_p + x [M,x_depth] B_x; or c += a B, with B as it is.
 
     Args:
-        a: part p begins at `a_at + p * part`, and its number in row m and column k is `m * a_row + k * a_step`
-            further. A transposed matrix has `a_row` 1.
+        a: part p begins at `a_at + p * part`, and its number in row m and column k is
+            `m * a_row + k * a_step` further. A transposed matrix has `a_row` 1.
         a_at: see `a`.
         a_row: see `a`.
         a_step: see `a`.
@@ -86,22 +85,20 @@ def product(
     done = 0
     while done < N:
         left = N - done
-        width = _WIDE
-        if left < _WIDE:
-            width = _MIDDLE if left > _NARROW else _NARROW
+        width = panel_width(left)
         wanted = min(left, width)
         lines, line_at, line_row = b, b_at + width, width
         if not packed:
             lines, line_at, line_row = b, b_at + done, b_row
             if wanted < width or b_row > width:
                 # Rows that lie far apart fall into few places of the cache; side by side they fit.
-                lines, line_at, line_row = spare, _TALLEST * _WIDE, width
+                lines, line_at, line_row = spare, TALLEST * _WIDE, width
                 for k in range(depth):
                     copy(spare, line_at + k * width, b, b_at + k * b_row + done, wanted)
         m = 0
         while m < M:
             out, out_at, out_row = c, c_at + m * c_row + done, c_row
-            rows = min(M - m, _TALLEST)
+            rows = min(M - m, TALLEST)
             if wanted < width:
                 out, out_at, out_row = spare, 0, width
                 if not packed:
@@ -111,8 +108,9 @@ def product(
             if packed:
                 start, start_at, start_row = b, b_at, 0
             rows = tile(
-                width, rows, a, a_at + m * a_row, a_row, a_step, parts, part, depth, x, x_at + m * x_row, x_row,
-                x_depth, lines, line_at, line_row, start, start_at, start_row, out, out_at, out_row,
+                width, rows, a, a_at + m * a_row, a_row, a_step, parts, part, depth,
+                x, x_at + m * x_row, x_row, x_depth, lines, line_at, line_row,
+                start, start_at, start_row, out, out_at, out_row,
             )  # fmt: skip
             if wanted < width:
                 for r in range(rows):
@@ -161,9 +159,7 @@ def pack(
     done = 0
     while done < N:
         left = N - done
-        width = _WIDE
-        if left < _WIDE:
-            width = _MIDDLE if left > _NARROW else _NARROW
+        width = panel_width(left)
         wanted = min(left, width)
         copy(packed, at, bias, bias_at + done, wanted)
         at += width
@@ -183,9 +179,7 @@ def pack_transposed(U: Array, N: Int, K: Int, packed: Array, at: Int) -> int:
     done = 0
     while done < N:
         left = N - done
-        width = _WIDE
-        if left < _WIDE:
-            width = _MIDDLE if left > _NARROW else _NARROW
+        width = panel_width(left)
         at += width
         # Along the rows of U within a block of columns, so that either side is read or written near by.
         for n in range(min(left, width)):

@@ -78,7 +78,9 @@ def backward(
         start = max(0, end - S)
         for t in range(end - 1, start - 1, -1):
             s = t - start
-            _step_back(dh[t].reshape(N), dh_carried.reshape(N), h[t + 1].reshape(N), da[0, s].reshape(N), variant)
+            _step_back(
+                dh[t].reshape(N), dh_carried.reshape(N), h[t + 1].reshape(N), da[0, s].reshape(N), variant
+            )
             product(
                 da, s * N, H, 1, 1, 0, H, da, 0, 0, 0, packed[1], 0, 0, dh_carried, 0, H, B, H, spare
             )  # fmt: skip

@@ -23,7 +23,7 @@ import numba.core.config
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic
+from numba.extending import intrinsic as _intrinsic
 
 _config: Any = numba.core.config  # its settings are made at run time, unknown to type checkers
 
@@ -41,7 +41,10 @@ def _vectors() -> tuple[int, dict[int, tuple[int, ...]]]:
 LANES, _HEIGHTS = _vectors()
 WIDTHS = tuple(LANES * vectors for vectors in _HEIGHTS)
 """Columns of the tiles, widest first."""
+TALLEST = max(max(heights) for heights in _HEIGHTS.values())
+"""Rows of the tallest tile."""
 
+intrinsic: Any = _intrinsic  # what it makes is called without the first argument, which type checkers miss
 _I32, _I64 = ir.IntType(32), ir.IntType(64)
 Values = list[Any]
 
@@ -150,9 +153,9 @@ class _Emitter:
 
 @intrinsic
 def tile(
-    typing: Any, width: Any, rows: Any, a: Any, a_at: Any, a_row: Any, a_step: Any, parts: Any, part: Any, depth: Any,
-    x: Any, x_at: Any, x_row: Any, x_depth: Any, b: Any, b_at: Any, b_row: Any, start: Any, start_at: Any,
-    start_row: Any, c: Any, c_at: Any, c_row: Any,
+    typing: Any, width: Any, rows: Any, a: Any, a_at: Any, a_row: Any, a_step: Any, parts: Any, part: Any,
+    depth: Any, x: Any, x_at: Any, x_row: Any, x_depth: Any, b: Any, b_at: Any, b_row: Any,
+    start: Any, start_at: Any, start_row: Any, c: Any, c_at: Any, c_row: Any,
 ) -> Any:  # fmt: skip
     """A tile of c = start + Σ_p a_p B_p + x B_x, of the tallest height that there are rows for.
 
@@ -191,8 +194,8 @@ def tile(
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         emit = _Emitter(builder, context, signature.args[2].dtype)
-        (width, rows, a, a_at, a_row, a_step, parts, part, depth, x, x_at, x_row, x_depth, b, b_at, b_row, start,
-         start_at, start_row, c, c_at, c_row) = values  # fmt: skip
+        (width, rows, a, a_at, a_row, a_step, parts, part, depth, x, x_at, x_row, x_depth, b, b_at, b_row,
+         start, start_at, start_row, c, c_at, c_row) = values  # fmt: skip
         left, right, lines = emit.at(a, a_at), emit.at(x, x_at), emit.at(b, b_at)
         begin, out = emit.at(start, start_at), emit.at(c, c_at)
         one = ir.Constant(_I64, 1)
@@ -232,12 +235,29 @@ def tile(
 
         return emit.choose(
             [
-                (builder.icmp_signed("==", width, ir.Constant(_I64, vectors * LANES)), partial(of_width, vectors))
+                (
+                    builder.icmp_signed("==", width, ir.Constant(_I64, vectors * LANES)),
+                    partial(of_width, vectors),
+                )
                 for vectors in _HEIGHTS
             ]
         )
 
     return signature, generate
+
+
+@intrinsic
+def panel_width(typing: Any, left: Any) -> Any:
+    """The width of the next panel, for so many columns that are left: one that holds them, or the widest."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        width = ir.Constant(_I64, WIDTHS[0])
+        for narrower in WIDTHS[1:]:
+            enough = builder.icmp_signed("<=", values[0], ir.Constant(_I64, narrower))
+            width = builder.select(enough, ir.Constant(_I64, narrower), width)
+        return width
+
+    return types.intp(types.intp), generate
 
 
 @intrinsic

@@ -13,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-_LIBRARIES = ("seqlab", "numpy", "numba", "llvmlite", "scipy", "safetensors", "pydantic")
+_LIBRARIES = ("seqlab", "numpy", "numba", "llvmlite", "safetensors", "pydantic")
 
 BITS_DEPEND_ON = ("versions", "cpu", "cpu_features", "blas", "fastmath")
 """Runs are bit-identical where these are equal."""
@@ -54,9 +54,11 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 
 
 def _blas() -> str:
-    import scipy
+    import numpy as np
 
-    found = scipy.show_config(mode="dicts")["Build Dependencies"]["blas"]
+    # It takes no part in training, but in the orthogonal start.
+    config: Any = np.show_config(mode="dicts")
+    found = config["Build Dependencies"]["blas"]
     return f"{found.get('name', 'unknown')} {found.get('version', '')}".strip()
 
 

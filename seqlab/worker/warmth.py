@@ -49,9 +49,6 @@ class Warmth:
             return 0.0
         self.say(state="importing")
         start = time.perf_counter()
-        # Loaded here rather than by the first matrix product, which would look like compiling.
-        import scipy.linalg  # noqa: F401
-
         import seqlab.training.trainer  # noqa: F401
 
         self._imported = True

@@ -154,5 +154,5 @@ def test_the_log_is_read_from_its_end(folder: Path) -> None:
 @pytest.mark.parametrize("name", ["launch", "control", "reader", "run", "claims", "writer", "persist"])
 def test_nothing_heavy_is_imported(name: str) -> None:
     said = output(f"import seqlab.runs.{name}, sys, json; print(json.dumps(sorted(sys.modules)))")
-    heavy = re.compile(r"(numba|llvmlite|scipy|textual|rich|pydantic|seqlab\.(kernels|training|tui))(\.|$)")
+    heavy = re.compile(r"(numba|llvmlite|textual|rich|pydantic|seqlab\.(kernels|training|tui))(\.|$)")
     assert [module for module in json.loads(said) if heavy.match(module)] == []
