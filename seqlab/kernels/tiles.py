@@ -248,13 +248,17 @@ def tile(
 
 @intrinsic
 def panel_width(typing: Any, left: Any) -> Any:
-    """The width of the next panel, for so many columns that are left: one that holds them, or the widest."""
+    """The width of the next panel, for so many columns that are left.
+
+    The widest that they fill but for less than the narrowest.
+    """
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        width = ir.Constant(_I64, WIDTHS[0])
-        for narrower in WIDTHS[1:]:
-            enough = builder.icmp_signed("<=", values[0], ir.Constant(_I64, narrower))
-            width = builder.select(enough, ir.Constant(_I64, narrower), width)
+        narrowest = WIDTHS[-1]
+        width = ir.Constant(_I64, narrowest)
+        for wider in WIDTHS[-2::-1]:
+            filled = builder.icmp_signed(">", values[0], ir.Constant(_I64, wider - narrowest))
+            width = builder.select(filled, ir.Constant(_I64, wider), width)
         return width
 
     return types.intp(types.intp), generate

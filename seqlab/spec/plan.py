@@ -91,3 +91,18 @@ def step_bytes(spec: Spec) -> int:
     # Drawn in float32, some at once, the next ones while these are used; and one in the network's own type.
     drawn = 4 * 2 * task.drawn_together(spec.training.batch_size) * batch
     return item * (buffers + vectors * spec.parameters) + drawn + (item * batch if item > 4 else 0)
+
+
+def matrix_operations(spec: Spec) -> int:
+    """Floating-point operations in the matrix products of one training step, a product and a sum being two.
+
+    For each layer z = x W + h U, ∂L/∂h = ∂L/∂z Uᵀ, ∂L/∂U = hᵀ ∂L/∂z, ∂L/∂W = xᵀ ∂L/∂z, and, above the lowest,
+    whose inputs are just given, ∂L/∂x = ∂L/∂z Wᵀ; and the readout's three products.
+    """
+    model, task = spec.model, spec.task
+    width = len(model.gates) * model.hidden
+    products = 3 * model.hidden * task.outputs
+    for layer in range(model.layers):
+        features = task.features if layer == 0 else model.hidden
+        products += 3 * model.hidden * width + (2 if layer == 0 else 3) * features * width
+    return 2 * task.timesteps * spec.training.batch_size * products

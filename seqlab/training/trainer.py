@@ -103,16 +103,23 @@ class Trainer:
         A loss or gradient that is not finite makes no update: the weights and the optimiser stay those
         before this step, and the step is not counted.
         """
-        parts = self.draw()
+        return self.learn(self.draw())
+
+    def learn(self, parts: list[Sequences]) -> Step:
+        """Make one step on a batch that is given, cut into slices as `draw` does."""
         if self.spec.training.update == "window" and len(self._windows) > 1:
             result = self._update_each_window(parts)
         else:
-            scale = self.spec.loss.scale(_losses(parts), self.spec.task.outputs)
-            loss = self._backpropagate(parts, self._windows, scale, fresh=True)
+            loss, _ = self.backpropagate(parts)
             result = self._apply(loss)
         if not result.diverged:
             self.step += 1
         return result
+
+    def backpropagate(self, parts: list[Sequences]) -> tuple[float, Parameters]:
+        """The loss of a batch and its gradient at the present weights; the gradient's arrays are used again."""
+        scale = self.spec.loss.scale(_losses(parts), self.spec.task.outputs)
+        return self._backpropagate(parts, self._windows, scale, fresh=True), self._gradients[0]
 
     def draw(self) -> list[Sequences]:
         """The batch of the next step, cut into slices."""
