@@ -51,6 +51,22 @@ _threads = click.option("--threads", type=click.IntRange(1, 1024), help="For tra
 _json = click.option("--json", "as_json", is_flag=True, help="JSON lines.")
 _detach = click.option("--detach", is_flag=True, help="Start, print the run folder, and leave it running.")
 
+_SHAPE = {
+    "cell": ("C", "model.cell"),
+    "hidden": ("H", "model.hidden"),
+    "batch": ("B", "training.batch_size"),
+    "length": ("T", "task.length"),
+    "layers": ("N", "model.layers"),
+    "truncation": ("K", "training.truncation"),
+}
+
+
+def _shape(command: Command) -> Command:
+    """Options of their own for what is varied most; the spec says what they may be."""
+    for name, (letter, field) in reversed(_SHAPE.items()):
+        command = click.option(f"--{name}", metavar=letter, help=f"Short for -s {field}={letter}.")(command)
+    return command
+
 
 def main() -> NoReturn:
     """Run the command line; known errors end in a line on stderr and exit code 2."""
@@ -298,6 +314,39 @@ def schema() -> None:
 
 
 @cli.command()
+@click.argument("spec", required=False)
+@_overrides
+@_shape
+@_threads
+@click.option("--recording", is_flag=True, help="Also train a run, to see what recording it costs.")
+@_json
+def bench(
+    spec: str | None,
+    overrides: tuple[str, ...],
+    threads: int | None,
+    recording: bool,
+    as_json: bool,
+    **shape: str | None,
+) -> None:
+    """Measure one training step, of SPEC or of the shape given, and where its time goes."""
+    from seqlab.runs.launch import replace_by
+    from seqlab.spec.schema import CHOICES
+
+    first: dict[str, dict[str, str]] = {
+        table: {name: next(iter(CHOICES[table, name]))}
+        for table, name in (("task", "name"), ("model", "cell"))
+    }
+    given = tuple(f"{_SHAPE[name][1]}={value}" for name, value in shape.items() if value is not None)
+    chosen = _load(spec if spec is not None else first, overrides + given)
+    request = {
+        "spec": chosen.model_dump(mode="json", exclude_none=True),
+        "recording": recording,
+        "json": as_json,
+    }
+    replace_by("seqlab.bench", json.dumps(request), threads=threads)
+
+
+@cli.command()
 @_json
 def doctor(as_json: bool) -> None:
     """Say what this machine, its libraries and this terminal offer."""
@@ -313,7 +362,7 @@ def doctor(as_json: bool) -> None:
             click.echo(f"  {key:<14} {value}")
 
 
-def _load(source: str, overrides: tuple[str, ...]) -> Spec:
+def _load(source: str | dict[str, dict[str, str]], overrides: tuple[str, ...]) -> Spec:
     from seqlab.spec import load_spec
 
     return load_spec(source, overrides, note=console.say)

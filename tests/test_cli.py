@@ -52,7 +52,7 @@ def test_version_and_help():
     for flag in ("-h", "--help"):
         shown = seqlab(flag)
         assert shown.returncode == 0
-        for command in ("lab", "run", "watch", "resume", "runs", "presets", "schema", "doctor"):
+        for command in ("lab", "run", "watch", "resume", "runs", "presets", "schema", "bench", "doctor"):
             assert f"\n  {command} " in shown.stdout
 
 

@@ -128,13 +128,13 @@ class Cell(Choice):
         return parameters
 
     def to_torch(self, parameters: Mapping[str, NDArray[Any]], layer: int) -> dict[str, NDArray[Any]]:
-        """One layer's parameters under PyTorch's names and in its layout, [G·H, in].
+        """Copies of one layer's parameters under PyTorch's names and in its layout, [G·H, in].
 
         PyTorch keeps two biases and sums them; the second is written as zeros.
         """
         return {
-            f"weight_ih_l{layer}": np.ascontiguousarray(parameters["W"].T),
-            f"weight_hh_l{layer}": np.ascontiguousarray(parameters["U"].T),
+            f"weight_ih_l{layer}": parameters["W"].T.copy(),
+            f"weight_hh_l{layer}": parameters["U"].T.copy(),
             f"bias_ih_l{layer}": parameters["b"].copy(),
             f"bias_hh_l{layer}": self._second_bias(parameters),
         }

@@ -19,13 +19,12 @@ Shapes: W [F,3H], U [H,3H], b [3H], b_hn [H], gates in the order r, z, n; `carri
 some steps,).
 """
 
-import numpy as np
-
 from seqlab.kernels.activations import sigmoid, tanh
-from seqlab.kernels.jit import Array, Arrays, inlined, jit
+from seqlab.kernels.jit import Array, Arrays, Int, jit
 from seqlab.kernels.linear import add_gradients
-from seqlab.kernels.matmul import SPARE, pack_transposed, product
+from seqlab.kernels.linked import linked, vectorised
 from seqlab.kernels.matmul import pack as pack_columns
+from seqlab.kernels.matmul import pack_transposed, product
 
 
 @jit
@@ -50,7 +49,6 @@ def forward(x: Array, first: int, packed: Arrays, carried: Arrays, record: Array
     gates, m = record
     _, together, F = x.shape
     T, B, H = m.shape
-    spare = np.empty(SPARE, h.dtype)
     N = B * H
     for t in range(T):
         before, now = t * N, (t * together + first) * F
@@ -59,13 +57,11 @@ def forward(x: Array, first: int, packed: Arrays, carried: Arrays, record: Array
             parts = 1 if gate < 2 else 0  # the candidate's h U stands alone, in m
             at = product(
                 h, before, H, 1, parts, 0, H, x, now, F, F, packed[0], at, 0,
-                gates, (gate * T + t) * N, H, B, H, spare,
+                gates, (gate * T + t) * N, H, B, H
             )  # fmt: skip
-        product(h, before, H, 1, 1, 0, H, x, 0, 0, 0, packed[0], at, 0, m, t * N, H, B, H, spare)
-        _step(
-            gates[0, t].reshape(N), gates[1, t].reshape(N), gates[2, t].reshape(N), h[t].reshape(N),
-            m[t].reshape(N), h[t + 1].reshape(N),
-        )  # fmt: skip
+        product(h, before, H, 1, 1, 0, H, x, 0, 0, 0, packed[0], at, 0, m, t * N, H, B, H)
+        r, z, n = t * N, (T + t) * N, (2 * T + t) * N
+        _step(gates, r, gates, z, gates, n, h, before, m, t * N, h, before + N, N)
 
 
 @jit
@@ -91,25 +87,23 @@ def backward(
     T, B, H = dh.shape
     _, together, F = x.shape
     S, N = pq.shape[1], B * H
-    spare = np.empty(SPARE, h.dtype)
     for end in range(T, 0, -S):
         start = max(0, end - S)
         for t in range(end - 1, start - 1, -1):
             s = t - start
+            at = t * N
             _step_back(
-                dh[t].reshape(N), dh_carried.reshape(N),
-                gates[0, t].reshape(N), gates[1, t].reshape(N), gates[2, t].reshape(N),
-                m[t].reshape(N), h[t].reshape(N),
-                pq[0, s].reshape(N), pq[1, s].reshape(N), pq[2, s].reshape(N), pq[3, s].reshape(N),
+                dh, at, dh_carried, gates, at, gates, at + T * N, gates, at + 2 * T * N, m, at, h, at,
+                pq, s * N, pq, (S + s) * N, pq, (2 * S + s) * N, pq, (3 * S + s) * N, N,
             )  # fmt: skip
             product(
                 pq, s * N, H, 1, 2, S * N, H, pq, (3 * S + s) * N, H, H, packed[1], 0, 0,
-                dh_carried, 0, H, B, H, spare,
+                dh_carried, 0, H, B, H
             )  # fmt: skip
-            _add_kept(dh[t].reshape(N), gates[1, t].reshape(N), dh_carried.reshape(N))
+            _add_kept(dh, at, gates, at + T * N, dh_carried, N)
             if dx.shape[0] > 0:
                 product(
-                    pq, s * N, H, 1, 3, S * N, H, pq, 0, 0, 0, packed[2], 0, 0, dx, t * B * F, F, B, F, spare
+                    pq, s * N, H, 1, 3, S * N, H, pq, 0, 0, 0, packed[2], 0, 0, dx, t * B * F, F, B, F
                 )  # fmt: skip
         steps = end - start
         for gate in range(3):
@@ -117,49 +111,61 @@ def backward(
             of_h = at if gate < 2 else at + S * N
             add_gradients(
                 x, (start * together + first) * F, together * F, F, h, start * N, H, pq, at, of_h, steps, B,
-                dW, dU, db, 3 * H, gate * H, spare,
+                dW, dU, db, 3 * H, gate * H
             )  # fmt: skip
-        _add_rows(pq[3], steps, db_hn)
+        _add_rows(pq, 3 * S * N, steps * B, db_hn, H)
 
 
-@inlined
-def _add_rows(rows: Array, steps: int, total: Array) -> None:
-    """Add the rows of the first timesteps of [S,B,H] to `total` [H]."""
-    for s in range(steps):
-        for i in range(rows.shape[1]):
-            row = rows[s, i]
-            for j in range(total.size):
-                total[j] += row[j]
+@linked
+def _add_rows(rows: Array, rows_at: Int, count: Int, total: Array, H: Int) -> None:
+    """Add rows of H numbers to `total`."""
+    vectorised()
+    for row in range(count):
+        for j in range(H):
+            total[j] += rows[rows_at + row * H + j]
 
 
-@inlined
-def _step(r: Array, z: Array, n: Array, h_before: Array, m: Array, h: Array) -> None:
-    """One timestep of all sequences, [B·H] each: the gates come as a, n without m, and leave activated."""
-    for j in range(h.size):
-        r[j] = sigmoid(r[j])
-        z[j] = sigmoid(z[j])
-        n[j] = tanh(n[j] + r[j] * m[j])
-        h[j] = n[j] + z[j] * (h_before[j] - n[j])
+@linked
+def _step(
+    r: Array, r_at: Int, z: Array, z_at: Int, n: Array, n_at: Int, h_before: Array, before_at: Int,
+    m: Array, m_at: Int, h: Array, h_at: Int, N: Int,
+) -> None:  # fmt: skip
+    """One timestep of all sequences, N = B·H numbers each.
+
+    The gates come as a, n without m, and leave activated.
+    """
+    vectorised()
+    for j in range(N):
+        r_j, z_j = sigmoid(r[r_at + j]), sigmoid(z[z_at + j])
+        n_j = tanh(n[n_at + j] + r_j * m[m_at + j])
+        r[r_at + j], z[z_at + j], n[n_at + j] = r_j, z_j, n_j
+        h[h_at + j] = n_j + z_j * (h_before[before_at + j] - n_j)
 
 
-@inlined
+@linked
 def _step_back(
-    dh: Array, dh_carried: Array, r: Array, z: Array, n: Array, m: Array, h_before: Array,
-    p_r: Array, p_z: Array, p_n: Array, q_n: Array,
+    dh: Array, dh_at: Int, dh_carried: Array, r: Array, r_at: Int, z: Array, z_at: Int, n: Array, n_at: Int,
+    m: Array, m_at: Int, h_before: Array, before_at: Int,
+    p_r: Array, p_r_at: Int, p_z: Array, p_z_at: Int, p_n: Array, p_n_at: Int,
+    q_n: Array, q_n_at: Int, N: Int,
 ) -> None:  # fmt: skip
     """One timestep of all sequences: completes `dh`, fills p and q."""
-    one = dh.dtype.type(1)
-    for j in range(dh.size):
-        dh[j] += dh_carried[j]
-        da_n = dh[j] * (one - z[j]) * (one - n[j] * n[j])
-        p_r[j] = da_n * m[j] * r[j] * (one - r[j])
-        p_z[j] = dh[j] * (h_before[j] - n[j]) * z[j] * (one - z[j])
-        p_n[j] = da_n
-        q_n[j] = da_n * r[j]
+    vectorised()
+    for j in range(N):
+        r_j, z_j, n_j = r[r_at + j], z[z_at + j], n[n_at + j]
+        dh_j = dh[dh_at + j] + dh_carried[j]
+        one = type(r_j)(1)
+        da_n = dh_j * (one - z_j) * (one - n_j * n_j)
+        dh[dh_at + j] = dh_j
+        p_r[p_r_at + j] = da_n * m[m_at + j] * r_j * (one - r_j)
+        p_z[p_z_at + j] = dh_j * (h_before[before_at + j] - n_j) * z_j * (one - z_j)
+        p_n[p_n_at + j] = da_n
+        q_n[q_n_at + j] = da_n * r_j
 
 
-@inlined
-def _add_kept(dh: Array, z: Array, dh_carried: Array) -> None:
+@linked
+def _add_kept(dh: Array, dh_at: Int, z: Array, z_at: Int, dh_carried: Array, N: Int) -> None:
     """Add δ_t ∘ z_t, what reaches h_{t-1} without passing any weight."""
-    for j in range(dh.size):
-        dh_carried[j] += dh[j] * z[j]
+    vectorised()
+    for j in range(N):
+        dh_carried[j] += dh[dh_at + j] * z[z_at + j]

@@ -29,7 +29,6 @@ def add_gradients(
     db: Array,
     width: Int,
     column: Int,
-    spare: Array,
 ) -> None:
     """Add the gradients of one gate, columns `column` to `column + H - 1`.
 
@@ -51,14 +50,13 @@ def add_gradients(
         db: [·], added to.
         width: columns of dW and dU.
         column: see above.
-        spare: see `seqlab.kernels.matmul`.
     """
     done = 0
     while done < steps * B:
         rows = min(DEPTH, steps * B - done)
         product(
             h, h_at + done * H, 1, H, 1, 0, rows, h, 0, 0, 0, dz, of_h + done * H, H,
-            dU, column, width, H, H, spare,
+            dU, column, width, H, H
         )  # fmt: skip
         for row in range(done, done + rows):
             for n in range(H):
@@ -71,6 +69,6 @@ def add_gradients(
         rows = min(DEPTH, piece - done % piece)
         at = x_at + done * F if piece > B else x_at + done // B * x_step + done % B * F
         product(
-            x, at, 1, F, 1, 0, rows, x, 0, 0, 0, dz, of_x + done * H, H, dW, column, width, F, H, spare
+            x, at, 1, F, 1, 0, rows, x, 0, 0, 0, dz, of_x + done * H, H, dW, column, width, F, H
         )  # fmt: skip
         done += rows

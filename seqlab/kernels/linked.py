@@ -25,6 +25,7 @@ from numba.extending import intrinsic
 from seqlab.kernels.jit import Array, compile_for_c
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
+_instruction: Any = intrinsic  # what it makes is called without the first argument, which type checkers miss
 
 
 def linked(function: _Function) -> _Function:
@@ -74,8 +75,28 @@ def linked(function: _Function) -> _Function:
     names = [inspect.Parameter("_", inspect.Parameter.POSITIONAL_OR_KEYWORD)]
     call.__signature__ = inspect.Signature([*names, *signature.parameters.values()])  # type: ignore[attr-defined]
     call.__name__, call.__doc__ = function.__name__, function.__doc__
-    called: Any = intrinsic(call)
+    called: Any = _instruction(call)
     return called  # type: ignore[no-any-return]
+
+
+@_instruction
+def vectorised(typing: Any) -> Any:
+    """Said first in a linked function that is a plain loop: it may go as fast as vectors can.
+
+    Its arrays do not overlap, which Numba could find out only at run time, each time; and it may use the
+    widest vectors of the processor, which LLVM avoids on some where they slow down the clock of other code.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        function = builder.function
+        for argument in function.args[2:]:  # behind Numba's own, for the result and for errors
+            if isinstance(argument.type, ir.PointerType):
+                argument.add_attribute("noalias")
+        # llvmlite checks names of attributes against a list that has only those without a value.
+        set.add(function.attributes, '"prefer-vector-width"="512"')
+        return context.get_dummy_value()
+
+    return types.void(), generate
 
 
 class _Cell:

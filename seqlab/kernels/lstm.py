@@ -16,13 +16,12 @@ Shapes: W [F,4H], U [H,4H], b [4H], gates in the order i, f, g, o; `carried` = (
 `record` = (gates [4,T,B,H] after activation, tanh_c [T,B,H]); `scratch` = (∂L/∂a [4,·,B,H] of some steps,).
 """
 
-import numpy as np
-
 from seqlab.kernels.activations import sigmoid, tanh
-from seqlab.kernels.jit import Array, Arrays, inlined, jit
+from seqlab.kernels.jit import Array, Arrays, Int, jit
 from seqlab.kernels.linear import add_gradients
-from seqlab.kernels.matmul import SPARE, pack_transposed, product
+from seqlab.kernels.linked import linked, vectorised
 from seqlab.kernels.matmul import pack as pack_columns
+from seqlab.kernels.matmul import pack_transposed, product
 
 
 @jit
@@ -45,19 +44,16 @@ def forward(x: Array, first: int, packed: Arrays, carried: Arrays, record: Array
     gates, tanh_c = record
     _, together, F = x.shape
     T, B, H = tanh_c.shape
-    spare = np.empty(SPARE, h.dtype)
     N = B * H
     for t in range(T):
         at = 0
         for gate in range(4):
             at = product(
                 h, t * N, H, 1, 1, 0, H, x, (t * together + first) * F, F, F, packed[0], at, 0,
-                gates, (gate * T + t) * N, H, B, H, spare,
+                gates, (gate * T + t) * N, H, B, H
             )  # fmt: skip
-        _step(
-            gates[0, t].reshape(N), gates[1, t].reshape(N), gates[2, t].reshape(N), gates[3, t].reshape(N),
-            c[t].reshape(N), c[t + 1].reshape(N), tanh_c[t].reshape(N), h[t + 1].reshape(N),
-        )  # fmt: skip
+        i, f, g, o = t * N, (T + t) * N, (2 * T + t) * N, (3 * T + t) * N
+        _step(gates, i, gates, f, gates, g, gates, o, c, i, c, i + N, tanh_c, i, h, i + N, N)
 
 
 @jit
@@ -83,58 +79,65 @@ def backward(
     T, B, H = dh.shape
     _, together, F = x.shape
     S, N = da.shape[1], B * H
-    spare = np.empty(SPARE, h.dtype)
     for end in range(T, 0, -S):
         start = max(0, end - S)
         for t in range(end - 1, start - 1, -1):
             s = t - start
+            at = t * N
             _step_back(
-                dh[t].reshape(N), dh_carried.reshape(N), dc.reshape(N),
-                gates[0, t].reshape(N), gates[1, t].reshape(N),
-                gates[2, t].reshape(N), gates[3, t].reshape(N),
-                tanh_c[t].reshape(N), c[t].reshape(N),
-                da[0, s].reshape(N), da[1, s].reshape(N), da[2, s].reshape(N), da[3, s].reshape(N),
+                dh, at, dh_carried, dc,
+                gates, at, gates, at + T * N, gates, at + 2 * T * N, gates, at + 3 * T * N, tanh_c, at, c, at,
+                da, s * N, da, (S + s) * N, da, (2 * S + s) * N, da, (3 * S + s) * N, N,
             )  # fmt: skip
             product(
-                da, s * N, H, 1, 4, S * N, H, da, 0, 0, 0, packed[1], 0, 0, dh_carried, 0, H, B, H, spare
+                da, s * N, H, 1, 4, S * N, H, da, 0, 0, 0, packed[1], 0, 0, dh_carried, 0, H, B, H
             )  # fmt: skip
             if dx.shape[0] > 0:
                 product(
-                    da, s * N, H, 1, 4, S * N, H, da, 0, 0, 0, packed[2], 0, 0, dx, t * B * F, F, B, F, spare
+                    da, s * N, H, 1, 4, S * N, H, da, 0, 0, 0, packed[2], 0, 0, dx, t * B * F, F, B, F
                 )  # fmt: skip
         for gate in range(4):
             at = gate * S * N
             add_gradients(
                 x, (start * together + first) * F, together * F, F, h, start * N, H, da, at, at,
-                end - start, B, dW, dU, db, 4 * H, gate * H, spare,
+                end - start, B, dW, dU, db, 4 * H, gate * H
             )  # fmt: skip
 
 
-@inlined
-def _step(i: Array, f: Array, g: Array, o: Array, c_before: Array, c: Array, tanh_c: Array, h: Array) -> None:
-    """One timestep of all sequences, [B·H] each: the gates come as a and leave activated."""
-    for j in range(h.size):
-        i[j] = sigmoid(i[j])
-        f[j] = sigmoid(f[j])
-        g[j] = tanh(g[j])
-        o[j] = sigmoid(o[j])
-        c[j] = f[j] * c_before[j] + i[j] * g[j]
-        tanh_c[j] = tanh(c[j])
-        h[j] = o[j] * tanh_c[j]
+@linked
+def _step(
+    i: Array, i_at: Int, f: Array, f_at: Int, g: Array, g_at: Int, o: Array, o_at: Int,
+    c_before: Array, before_at: Int, c: Array, c_at: Int, tanh_c: Array, tanh_at: Int, h: Array, h_at: Int,
+    N: Int,
+) -> None:  # fmt: skip
+    """One timestep of all sequences, N = B·H numbers each: the gates come as a and leave activated."""
+    vectorised()
+    for j in range(N):
+        i_j, f_j = sigmoid(i[i_at + j]), sigmoid(f[f_at + j])
+        g_j, o_j = tanh(g[g_at + j]), sigmoid(o[o_at + j])
+        c_j = f_j * c_before[before_at + j] + i_j * g_j
+        tanh_c_j = tanh(c_j)
+        i[i_at + j], f[f_at + j], g[g_at + j], o[o_at + j] = i_j, f_j, g_j, o_j
+        c[c_at + j], tanh_c[tanh_at + j], h[h_at + j] = c_j, tanh_c_j, o_j * tanh_c_j
 
 
-@inlined
+@linked
 def _step_back(
-    dh: Array, dh_carried: Array, dc: Array, i: Array, f: Array, g: Array, o: Array, tanh_c: Array,
-    c_before: Array, da_i: Array, da_f: Array, da_g: Array, da_o: Array,
+    dh: Array, dh_at: Int, dh_carried: Array, dc: Array, i: Array, i_at: Int, f: Array, f_at: Int,
+    g: Array, g_at: Int, o: Array, o_at: Int, tanh_c: Array, tanh_at: Int, c_before: Array, before_at: Int,
+    da_i: Array, da_i_at: Int, da_f: Array, da_f_at: Int, da_g: Array, da_g_at: Int,
+    da_o: Array, da_o_at: Int, N: Int,
 ) -> None:  # fmt: skip
     """One timestep of all sequences: completes `dh`, fills ∂L/∂a; `dc` comes from t+1 and leaves for t-1."""
-    one = dh.dtype.type(1)
-    for j in range(dh.size):
-        dh[j] += dh_carried[j]
-        dc_total = dc[j] + dh[j] * o[j] * (one - tanh_c[j] * tanh_c[j])
-        da_i[j] = dc_total * g[j] * i[j] * (one - i[j])
-        da_f[j] = dc_total * c_before[j] * f[j] * (one - f[j])
-        da_g[j] = dc_total * i[j] * (one - g[j] * g[j])
-        da_o[j] = dh[j] * tanh_c[j] * o[j] * (one - o[j])
-        dc[j] = dc_total * f[j]
+    vectorised()
+    for j in range(N):
+        i_j, f_j, g_j, o_j = i[i_at + j], f[f_at + j], g[g_at + j], o[o_at + j]
+        tanh_c_j, dh_j = tanh_c[tanh_at + j], dh[dh_at + j] + dh_carried[j]
+        one = type(i_j)(1)
+        dc_j = dc[j] + dh_j * o_j * (one - tanh_c_j * tanh_c_j)
+        dh[dh_at + j] = dh_j
+        da_i[da_i_at + j] = dc_j * g_j * i_j * (one - i_j)
+        da_f[da_f_at + j] = dc_j * c_before[before_at + j] * f_j * (one - f_j)
+        da_g[da_g_at + j] = dc_j * i_j * (one - g_j * g_j)
+        da_o[da_o_at + j] = dh_j * tanh_c_j * o_j * (one - o_j)
+        dc[j] = dc_j * f_j

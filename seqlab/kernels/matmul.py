@@ -19,14 +19,13 @@ the bias, then comes a row for each row of the stacked matrices; columns beyond 
 
 from seqlab.kernels.jit import Array, Int
 from seqlab.kernels.linked import linked
-from seqlab.kernels.tiles import TALLEST, WIDTHS, copy, panel_width, tile
+from seqlab.kernels.tiles import TALLEST, WIDTHS, copy, panel_width, tile, workspace
 
 _WIDE = WIDTHS[0]
 
 DEPTH = 256
 """The most rows of a matrix that is not packed; products are fastest from half as many on."""
-SPARE = (TALLEST + DEPTH) * _WIDE
-"""Size of the work array that `product` needs."""
+_SPARE = (TALLEST + DEPTH) * _WIDE
 
 
 @linked
@@ -50,7 +49,6 @@ def product(
     c_row: Int,
     M: Int,
     N: Int,
-    spare: Array,
 ) -> int:
     """Make c [M,N] = bias + Σ_p a_p [M,depth] B_p + x [M,x_depth] B_x; or c += a B, with B as it is.
 
@@ -76,11 +74,11 @@ def product(
         c_row: from row to row.
         M: rows.
         N: columns.
-        spare: work array [SPARE].
 
     Returns:
         The place behind the packed weights.
     """
+    spare = workspace(a, _SPARE)
     packed = b_row == 0
     done = 0
     while done < N:

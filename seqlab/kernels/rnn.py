@@ -12,13 +12,12 @@ Shapes: W [F,H], U [H,H], b [H]; `carried` = (h [T+1,B,H],); `record` = (); `scr
 some steps,); `variant` is `TANH` or `RELU`.
 """
 
-import numpy as np
-
 from seqlab.kernels.activations import tanh
-from seqlab.kernels.jit import Array, Arrays, inlined, jit
+from seqlab.kernels.jit import Array, Arrays, Int, jit
 from seqlab.kernels.linear import add_gradients
-from seqlab.kernels.matmul import SPARE, pack_transposed, product
+from seqlab.kernels.linked import linked, vectorised
 from seqlab.kernels.matmul import pack as pack_columns
+from seqlab.kernels.matmul import pack_transposed, product
 
 TANH = 0
 RELU = 1
@@ -41,14 +40,13 @@ def forward(x: Array, first: int, packed: Arrays, carried: Arrays, record: Array
     h = carried[0]
     _, together, F = x.shape
     T, B, H = h.shape[0] - 1, h.shape[1], h.shape[2]
-    spare = np.empty(SPARE, h.dtype)
     N = B * H
     for t in range(T):
         product(
             h, t * N, H, 1, 1, 0, H, x, (t * together + first) * F, F, F, packed[0], 0, 0,
-            h, (t + 1) * N, H, B, H, spare,
+            h, (t + 1) * N, H, B, H
         )  # fmt: skip
-        _activate(h[t + 1].reshape(N), variant)
+        _activate(h, (t + 1) * N, N, variant)
 
 
 @jit
@@ -73,49 +71,50 @@ def backward(
     T, B, H = dh.shape
     _, together, F = x.shape
     S, N = da.shape[1], B * H
-    spare = np.empty(SPARE, h.dtype)
     for end in range(T, 0, -S):
         start = max(0, end - S)
         for t in range(end - 1, start - 1, -1):
             s = t - start
-            _step_back(
-                dh[t].reshape(N), dh_carried.reshape(N), h[t + 1].reshape(N), da[0, s].reshape(N), variant
-            )
+            _step_back(dh, t * N, dh_carried, h, (t + 1) * N, da, s * N, N, variant)
             product(
-                da, s * N, H, 1, 1, 0, H, da, 0, 0, 0, packed[1], 0, 0, dh_carried, 0, H, B, H, spare
+                da, s * N, H, 1, 1, 0, H, da, 0, 0, 0, packed[1], 0, 0, dh_carried, 0, H, B, H
             )  # fmt: skip
             if dx.shape[0] > 0:
                 product(
-                    da, s * N, H, 1, 1, 0, H, da, 0, 0, 0, packed[2], 0, 0, dx, t * B * F, F, B, F, spare
+                    da, s * N, H, 1, 1, 0, H, da, 0, 0, 0, packed[2], 0, 0, dx, t * B * F, F, B, F
                 )  # fmt: skip
         add_gradients(
             x, (start * together + first) * F, together * F, F, h, start * N, H, da, 0, 0, end - start, B,
-            dW, dU, db, H, 0, spare,
+            dW, dU, db, H, 0
         )  # fmt: skip
 
 
-@inlined
-def _activate(h: Array, variant: int) -> None:
-    """One timestep of all sequences, [B·H]: `h` comes as a and leaves as φ(a)."""
+@linked
+def _activate(h: Array, h_at: Int, N: Int, variant: Int) -> None:
+    """One timestep of all sequences, N = B·H numbers: they come as a and leave as φ(a)."""
+    vectorised()
     if variant == RELU:
-        zero = h.dtype.type(0)
-        for j in range(h.size):
-            h[j] = zero if h[j] < zero else h[j]
+        for j in range(N):
+            a = h[h_at + j]
+            h[h_at + j] = type(a)(0) if a < type(a)(0) else a
     else:
-        for j in range(h.size):
-            h[j] = tanh(h[j])
+        for j in range(N):
+            h[h_at + j] = tanh(h[h_at + j])
 
 
-@inlined
-def _step_back(dh: Array, dh_carried: Array, h: Array, da: Array, variant: int) -> None:
-    """One timestep of all sequences, [B·H] each: completes `dh` and fills `da`."""
+@linked
+def _step_back(
+    dh: Array, dh_at: Int, dh_carried: Array, h: Array, h_at: Int, da: Array, da_at: Int, N: Int, variant: Int
+) -> None:
+    """One timestep of all sequences, N = B·H numbers each: completes `dh` and fills `da`."""
+    vectorised()
     if variant == RELU:
-        zero = h.dtype.type(0)
-        for j in range(h.size):
-            dh[j] += dh_carried[j]
-            da[j] = zero if h[j] <= zero else dh[j]
+        for j in range(N):
+            dh_j, h_j = dh[dh_at + j] + dh_carried[j], h[h_at + j]
+            dh[dh_at + j] = dh_j
+            da[da_at + j] = type(h_j)(0) if h_j <= type(h_j)(0) else dh_j
     else:
-        one = h.dtype.type(1)
-        for j in range(h.size):
-            dh[j] += dh_carried[j]
-            da[j] = dh[j] * (one - h[j] * h[j])
+        for j in range(N):
+            dh_j, h_j = dh[dh_at + j] + dh_carried[j], h[h_at + j]
+            dh[dh_at + j] = dh_j
+            da[da_at + j] = dh_j * (type(h_j)(1) - h_j * h_j)

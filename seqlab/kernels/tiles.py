@@ -32,9 +32,9 @@ def _vectors() -> tuple[int, dict[int, tuple[int, ...]]]:
     """Float32 numbers in a vector; and for each number of vectors the heights of its tiles, tallest first."""
     machine = llvmlite.binding.get_process_triple()
     if not machine.startswith(("x86", "i686")):
-        return 4, {4: (6, 4, 1), 2: (12, 4, 1), 1: (4, 1)}
+        return 4, {4: (6, 4, 1), 2: (6, 4, 1), 1: (12, 4, 1)}
     if _config.CPU_NAME is None and llvmlite.binding.get_host_cpu_features().get("avx512f"):
-        return 16, {4: (6, 4, 1), 2: (12, 4, 1), 1: (4, 1)}
+        return 16, {4: (6, 4, 1), 2: (6, 4, 1), 1: (12, 4, 1)}
     return 8, {2: (6, 4, 1), 1: (12, 4, 1)}
 
 
@@ -225,13 +225,16 @@ def tile(
                 emit.store(sums[r * vectors : (r + 1) * vectors], emit.at(out, emit.times(c_row, r)))
             return ir.Constant(_I64, height)
 
+        def fits(height: int) -> Any:
+            enough = builder.icmp_signed(">=", rows, ir.Constant(_I64, height))
+            if height <= 4:
+                return enough
+            # Two or three rows that are left over would be done one by one: better fours all the way.
+            beyond = builder.sub(rows, ir.Constant(_I64, height + 2))
+            return builder.and_(enough, builder.icmp_unsigned(">", beyond, ir.Constant(_I64, 1)))
+
         def of_width(vectors: int) -> Any:
-            return emit.choose(
-                [
-                    (builder.icmp_signed(">=", rows, ir.Constant(_I64, height)), partial(of, vectors, height))
-                    for height in _HEIGHTS[vectors]
-                ]
-            )
+            return emit.choose([(fits(height), partial(of, vectors, height)) for height in _HEIGHTS[vectors]])
 
         return emit.choose(
             [
@@ -262,6 +265,22 @@ def panel_width(typing: Any, left: Any) -> Any:
         return width
 
     return types.intp(types.intp), generate
+
+
+@intrinsic(prefer_literal=True)
+def workspace(typing: Any, like: Any, size: Any) -> Any:
+    """A pointer to room for numbers of the type that `like` points to, on the stack; `size` is a constant."""
+    if not isinstance(size, types.Literal):
+        return None
+    count = size.literal_value
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        with builder.goto_entry_block():
+            room = builder.alloca(context.get_data_type(like.dtype), count)
+        room.align = 64  # a line of the cache
+        return room
+
+    return like(like, size), generate
 
 
 @intrinsic

@@ -24,6 +24,9 @@ import numpy as np
 #: Errors after which the same write may succeed later: a full disk or quota, a size limit, a flaky server.
 PASSING_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ESTALE})
 
+_line = json.JSONEncoder(allow_nan=False, ensure_ascii=False)  # made once: rows are written at every step
+_AS_IT_IS = frozenset({str, int, bool, type(None)})
+
 _NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
@@ -80,7 +83,7 @@ def encode_row(row: Mapping[str, Any]) -> bytes:
     the fewest digits that give back the same float32, a float64 in the fewest that give back the same
     float64.
     """
-    return _encoded(json.dumps(_plain(row), allow_nan=False, ensure_ascii=False))
+    return _encoded(_line.encode(_plain(row)))
 
 
 def encode_json(content: Mapping[str, Any]) -> bytes:
@@ -154,8 +157,9 @@ class Appender:
 
     @property
     def pending(self) -> int:
-        """Rows that are not (wholly) in the file yet."""
-        return self._waiting.count(b"\n")
+        """Rows that could not be (wholly) written yet."""
+        with self._mutex:  # one that is just being written does not wait
+            return self._waiting.count(b"\n")
 
     def append(self, row: Mapping[str, Any]) -> bool:
         """Add a row; True when it stands in the file with its newline, False when it waits in memory."""
@@ -234,11 +238,16 @@ class Appender:
 
 def _plain(value: Any) -> Any:
     """`value` in types that `json` writes, exactly and without NaN."""
-    if value is None or isinstance(value, str | bool):
+    kind = type(value)
+    if kind in _AS_IT_IS or (kind is float and math.isfinite(value)):
         return value
-    if isinstance(value, np.float32):
+    if kind is dict:
+        return {key if type(key) is str else str(key): _plain(item) for key, item in value.items()}
+    if kind is np.float32:
         short = float(str(value))
         return _plain(short if np.float32(short) == value else float(value))
+    if isinstance(value, str):
+        return value
     if isinstance(value, float | np.floating):
         number = float(value)
         if math.isfinite(number):

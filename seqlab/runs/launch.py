@@ -19,7 +19,7 @@ import time
 from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import seqlab
 from seqlab.runs import control, layout
@@ -27,8 +27,8 @@ from seqlab.runs.layout import RunError
 
 MODULE = "seqlab.worker"
 
-#: Libraries that would start threads of their own beside the worker's.
-_ONE_THREAD = (
+#: How many threads the libraries below NumPy start, beside our own; read once, when NumPy is imported.
+BLAS_THREADS = (
     "OPENBLAS_NUM_THREADS",
     "OMP_NUM_THREADS",
     "MKL_NUM_THREADS",
@@ -53,7 +53,7 @@ class Worker:
 
     def __init__(self, threads: int | None = None, module: str = MODULE):
         reap_all()
-        environment = _environment(threads)
+        environment = environment_for(threads)
         chosen_threads(environment)
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115  it lives as long as the worker
         try:
@@ -204,6 +204,22 @@ def reap_all() -> None:
         worker._release()
 
 
+def replace_by(module: str, *arguments: str, threads: int | None = None) -> NoReturn:
+    """Let this process become one that trains: `python -m module arguments`, with signals and streams kept.
+
+    Raises:
+        RunError: it cannot be started.
+    """
+    environment = environment_for(threads)
+    chosen_threads(environment)
+    for stream in filter(None, (sys.stdout, sys.stderr)):
+        stream.flush()
+    try:
+        os.execve(sys.executable, [sys.executable, "-P", "-m", module, *arguments], environment)
+    except OSError as error:
+        raise RunError(f"{sys.executable}: cannot start {module}: {error.strerror}") from error
+
+
 def chosen_threads(environment: Mapping[str, str]) -> int | None:
     """The number of threads that `SEQLAB_THREADS` asks for; None if it does not.
 
@@ -230,8 +246,14 @@ def worker_log_tail(folder: Path, lines: int = 20) -> list[str]:
     return content.decode(errors="replace").splitlines()[-lines:] if lines > 0 else []
 
 
-def _environment(threads: int | None) -> dict[str, str]:
-    environment = {**os.environ, **dict.fromkeys(_ONE_THREAD, "1")}
+def environment_for(threads: int | None, blas: int = 1) -> dict[str, str]:
+    """The environment of a process that trains.
+
+    Args:
+        threads: for training; None leaves it to `SEQLAB_THREADS` and the process.
+        blas: for the libraries below NumPy, which take no part in training.
+    """
+    environment = {**os.environ, **dict.fromkeys(BLAS_THREADS, str(blas))}
     if threads is not None:
         environment["SEQLAB_THREADS"] = str(threads)
     root = str(Path(seqlab.__path__[0]).resolve().parent)

@@ -71,6 +71,9 @@ class RunWriter:
             raise
         before = self.previous or Status("starting", step=0, steps=0)
         self._status = replace(before, state="starting", rate=None, message="", **liveness.this_process())
+        # What rows change, kept apart: a new Status for each takes longer than writing it.
+        self._step, self._best = before.step, before.best
+        self._latest = dict(before.metrics)
         self._began = False
         self._written = True
         self._message = ""
@@ -83,7 +86,7 @@ class RunWriter:
     @property
     def status(self) -> Status:
         """What status.json says, or will say at the next beat."""
-        return self._status
+        return replace(self._status, step=self._step, metrics=dict(self._latest), best=self._best)
 
     @property
     def pending(self) -> int:
@@ -103,7 +106,7 @@ class RunWriter:
 
     def event(self, name: str, *, step: int | None = None, **fields: Any) -> bool:
         """Add an event; True once it is on the disk. `step` is the status's step unless given."""
-        line = {"time": time.time(), "step": self._status.step if step is None else step, "event": name}
+        line = {"time": time.time(), "step": self._step if step is None else step, "event": name}
         return self._events.append({**line, **fields}) and self._events.sync()
 
     def resume(self, step: int) -> None:
@@ -119,8 +122,8 @@ class RunWriter:
             table = MetricsFile(self.folder / layout.METRICS)
             table.poll()
             table.drop_after(step)
-            latest = {name: series.last for name, series in table.series().items() if "/" in name}
-            self._status = replace(self._status, step=step, metrics=latest, best=table.best())
+            self._step, self._best = step, table.best()
+            self._latest = {name: series.last for name, series in table.series().items() if "/" in name}
 
     def set_status(
         self,
@@ -136,17 +139,12 @@ class RunWriter:
         """Change what is given. A change of state is written at once, anything else with the next beat."""
         if state is not None and state not in layout.STATES:
             raise ValueError(f"state '{state}' is not one of {', '.join(sorted(layout.STATES))}")
-        given: dict[str, Any] = {
-            "state": state,
-            "step": step,
-            "steps": steps,
-            "metrics": metrics,
-            "best": best,
-            "rate": rate,
-        }
+        given: dict[str, Any] = {"state": state, "steps": steps, "rate": rate}
         with self._mutex:
-            if message is not None:
-                self._message = message
+            self._step = self._step if step is None else step
+            self._best = self._best if best is None else best
+            self._latest = self._latest if metrics is None else dict(metrics)
+            self._message = self._message if message is None else message
             changed = state is not None and state != self._status.state
             self._status = replace(
                 self._status, **{name: value for name, value in given.items() if value is not None}
@@ -230,16 +228,11 @@ class RunWriter:
         self.close(PATIENCE if error is None else 0.0)
 
     def _take_over(self, row: Mapping[str, Any]) -> None:
-        metrics = {name: float(value) for name, value in row.items() if "/" in name}
-        best, loss = self._status.best, metrics.get("eval/loss", math.nan)
-        if math.isfinite(loss) and (best is None or loss < best["eval/loss"]):
-            best = {"step": row["step"], "eval/loss": loss}
-        self._status = replace(
-            self._status,
-            step=row.get("step", self._status.step),
-            metrics={**self._status.metrics, **metrics},
-            best=best,
-        )
+        self._step = row.get("step", self._step)
+        self._latest.update({name: float(value) for name, value in row.items() if "/" in name})
+        loss = float(row.get("eval/loss", math.nan))
+        if math.isfinite(loss) and (self._best is None or loss < self._best["eval/loss"]):
+            self._best = {"step": self._step, "eval/loss": loss}
 
     def _beat(self, every: float) -> None:
         synced = time.monotonic()
@@ -264,7 +257,7 @@ class RunWriter:
         self._status = replace(self._status, heartbeat=time.time(), message=message)
         final = self._status.state in layout.FINAL_STATES
         try:
-            files.replace(self.folder / layout.STATUS, self._status.to_bytes(), sync=final)
+            files.replace(self.folder / layout.STATUS, self.status.to_bytes(), sync=final)
             self._written = True
         except OSError:
             self._written = False

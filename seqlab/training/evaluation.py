@@ -6,6 +6,7 @@ its size nor the length of its sequences costs memory.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from seqlab.kernels.denormals import as_zeros
 from seqlab.methods import LOSSES
 from seqlab.spec.credit import windows
 from seqlab.tasks import Batch, Rung
@@ -21,12 +23,12 @@ from seqlab.training.truncation import Sequences
 
 CHUNK = 128
 """Sequences that are run together, at most."""
-_CHUNK_BYTES = 32 << 20
+_CHUNK_BYTES = 16 << 20
 """What a chunk and the guesses of its rungs may take; long sequences are run in smaller chunks."""
 WINDOW = 64
 """Timesteps that are run together: nothing goes back, so nothing needs to be kept."""
-_KEPT_BYTES = 64 << 20
-"""Up to this size the split is drawn once and kept."""
+_KEPT_BYTES = 20 << 20
+"""Up to this size the split is drawn once and kept; anew, it costs a hundredth of what running it does."""
 
 
 @dataclass(frozen=True)
@@ -67,12 +69,13 @@ class Evaluator:
         self._parallel = parallel
         spec = network.spec
         task, count = spec.task, spec.training.eval_sequences
-        sequence = task.timesteps * (4 * task.features + 8 * task.outputs * (1 + len(task.rungs())))
-        chunk = max(1, min(CHUNK, _CHUNK_BYTES // sequence))  # a function of the task's fields alone
+        drawn = 4 * task.timesteps * (task.features + task.outputs + 1)
+        guesses = 8 * task.timesteps * task.outputs * len(task.rungs())
+        chunk = max(1, min(CHUNK, _CHUNK_BYTES // (drawn + guesses)))  # by the task's fields alone
         self._sizes = [min(chunk, count - start) for start in range(0, count, chunk)]
         self._windows = windows(spec.task.timesteps, WINDOW)
         self._idle: list[Pass] = []
-        self._keep = sequence * count <= _KEPT_BYTES
+        self._keep = drawn * count <= _KEPT_BYTES
         self._kept: dict[int, tuple[Batch, Sequences]] = {}
 
     @property
@@ -94,18 +97,10 @@ class Evaluator:
     def rungs(self) -> list[MeasuredRung]:
         """Measure every rung on the split."""
         task, loss = self._network.spec.task, self._network.spec.loss
-        totals: dict[tuple[str, str], float] = {}
-        counts: dict[str, float] = {}
+        totals: defaultdict[tuple[str, str], float] = defaultdict(float)
+        counts: defaultdict[str, float] = defaultdict(float)
         for number in range(len(self._sizes)):
-            batch, _ = self._data(number)
-            for key, guess in task.guesses(batch).items():
-                free = key[0] == "eval/forecast"
-                targets = batch.future if free else batch.targets
-                mask = np.ones(guess.shape[:2]) if free else batch.mask
-                measure = LOSSES["mse"] if free else loss
-                totals[key] = totals.get(key, 0.0) + measure.total(guess, np.asarray(targets), mask)
-            counts["eval/loss"] = counts.get("eval/loss", 0.0) + float(batch.mask.sum())
-            counts["eval/forecast"] = counts.get("eval/forecast", 0.0) + self._forecast_steps(batch)
+            self._guess(number, totals, counts)
         scales = {
             "eval/loss": loss.scale(counts["eval/loss"], task.outputs),
             "eval/forecast": LOSSES["mse"].scale(counts["eval/forecast"], task.outputs),
@@ -113,6 +108,20 @@ class Evaluator:
         return [
             MeasuredRung(rung, totals[rung.metric, rung.name] * scales[rung.metric]) for rung in task.rungs()
         ]
+
+    def _guess(
+        self, number: int, totals: defaultdict[tuple[str, str], float], counts: defaultdict[str, float]
+    ) -> None:
+        """Add the losses of a chunk's guesses, by (metric, name), and their number, by metric."""
+        batch, _ = self._data(number)
+        for key, guess in self._network.spec.task.guesses(batch).items():
+            free = key[0] == "eval/forecast"
+            targets = batch.future if free else batch.targets
+            mask = np.ones(guess.shape[:2]) if free else batch.mask
+            measure = LOSSES["mse"] if free else self._network.spec.loss
+            totals[key] += measure.total(guess, np.asarray(targets), mask)
+        counts["eval/loss"] += float(batch.mask.sum())
+        counts["eval/forecast"] += self._forecast_steps(batch)
 
     def _data(self, number: int) -> tuple[Batch, Sequences]:
         if number in self._kept:
@@ -123,6 +132,7 @@ class Evaluator:
             self._kept[number] = drawn
         return drawn
 
+    @as_zeros()
     def _chunk(self, number: int) -> NDArray[np.float64]:
         """Sums of a chunk: loss, unmasked steps, right, asked, squared forecast errors, forecasts."""
         task = self._network.spec.task

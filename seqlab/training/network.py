@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from importlib import import_module
 from math import prod
 from typing import Any
@@ -38,6 +39,7 @@ class Network:
     def __init__(self, spec: Spec) -> None:
         self.spec = spec
         self.cell = spec.model
+        self.variant = self.cell.variant
         self.dtype = np.dtype(spec.training.precision)
         kernels = import_module(f"seqlab.kernels.{self.cell.cell}")
         self.pack, self.forward, self.backward = kernels.pack, kernels.forward, kernels.backward
@@ -74,6 +76,23 @@ class _Layer:
     scratch: tuple[NDArray[Any], ...]
     dh: tuple[NDArray[Any], ...]
     carry: tuple[NDArray[Any], ...]
+
+    # Views, made once, as making one takes longer than what is done with it in a short window.
+
+    @cached_property
+    def starts(self) -> tuple[NDArray[Any], ...]:
+        """The states where the window starts, [B, H] each."""
+        return tuple(state[0] for state in self.carried)
+
+    @cached_property
+    def ends(self) -> tuple[NDArray[Any], ...]:
+        """The states after its last step, [B, H] each."""
+        return tuple(state[-1] for state in self.carried)
+
+    @cached_property
+    def out(self) -> NDArray[Any]:
+        """What the layer above sees, h [m, B, H]."""
+        return self.carried[0][1:]
 
 
 @dataclass(frozen=True)
@@ -118,8 +137,8 @@ class Pass:
         """Take the weights as they are now, and start the next window from states of zero."""
         self.take_weights()
         for layer in self._current.layers:
-            for state in layer.carried:
-                state[-1] = 0
+            for state in layer.ends:
+                state.fill(0)
 
     def take_weights(self) -> None:
         """Use the network's weights as they are now; the states stay."""
@@ -129,13 +148,13 @@ class Pass:
 
     def states(self) -> list[tuple[NDArray[Any], ...]]:
         """Copies of the states after the last window, [B, H] each, layer by layer."""
-        return [tuple(state[-1].copy() for state in layer.carried) for layer in self._current.layers]
+        return [tuple(state.copy() for state in layer.ends) for layer in self._current.layers]
 
     def set_states(self, states: Sequence[tuple[NDArray[Any], ...]]) -> None:
         """Start the next window from these states."""
         for layer, saved in zip(self._current.layers, states, strict=True):
-            for state, value in zip(layer.carried, saved, strict=True):
-                state[-1] = value
+            for state, value in zip(layer.ends, saved, strict=True):
+                state[...] = value
 
     def forward(self, x: NDArray[Any], first: int = 0) -> NDArray[Any]:
         """Run a window forward from the states that the last one left.
@@ -150,11 +169,11 @@ class Pass:
         network, before = self.network, self._current
         window = self._current = self._window(len(x))
         for old, layer in zip(before.layers, window.layers, strict=True):
-            for last, state in zip(old.carried, layer.carried, strict=True):
-                state[0] = last[-1]
+            for last, start in zip(old.ends, layer.starts, strict=True):
+                start[...] = last
         for layer in window.layers:
-            network.forward(x, first, layer.packed, layer.carried, layer.record, network.cell.variant)
-            x, first = layer.carried[0][1:], 0
+            network.forward(x, first, layer.packed, layer.carried, layer.record, network.variant)
+            x, first = layer.out, 0
         readout.forward(x, network.parameters.readout, window.scratch, window.y)
         return window.y
 
@@ -184,7 +203,7 @@ class Pass:
         network, window = self.network, self._current
         top = window.layers[-1]
         readout.backward(
-            top.carried[0][1:],
+            top.out,
             window.dy,
             gradients.readout,
             window.scratch,
@@ -194,10 +213,10 @@ class Pass:
             layer = window.layers[number]
             if not across:
                 for derivative in layer.carry:
-                    derivative[...] = 0
+                    derivative.fill(0)
             below = window.layers[number - 1] if number else None
             network.backward(
-                below.carried[0][1:] if below else x,
+                below.out if below else x,
                 0 if below else first,
                 layer.packed,
                 layer.carried,
@@ -207,8 +226,12 @@ class Pass:
                 gradients.layers[number],
                 layer.scratch,
                 below.dh[0] if below else window.no_dx,
-                network.cell.variant,
+                network.variant,
             )
+
+    def outputs(self) -> NDArray[Any]:
+        """The outputs [m, B, O], after `forward`; a buffer."""
+        return self._current.y
 
     def derivatives(self) -> list[NDArray[Any]]:
         """∂L/∂h_t [m, B, H] of each layer, after `backward`; buffers."""

@@ -47,7 +47,7 @@ class Parameters:
         for layer, views in enumerate(self.named[:-1]):
             tensors.update(cell.to_torch(views, layer))
         readout = self.named[-1]
-        tensors["readout.weight"] = np.ascontiguousarray(readout["V"].T)
+        tensors["readout.weight"] = readout["V"].T.copy()
         tensors["readout.bias"] = readout["d"].copy()
         return tensors
 

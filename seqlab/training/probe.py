@@ -7,6 +7,7 @@ backpropagation, and for the last loss alone (credit), where vanishing is seen b
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,17 +42,22 @@ class Probe:
     """
 
     def __init__(self, network: Network) -> None:
-        self._network = network
+        self._source = network
+        # Weights of its own: training goes on with the others while another thread looks at these.
+        self._network = copy(network)
+        self._network.parameters = network.empty()
         spec = network.spec
         task = spec.task
         self.batch = task.batch(0, "probe", 0, PROBE_SEQUENCES)
         self._sequences = Sequences.of(network, self.batch)
         self._windows = windows(task.timesteps, spec.training.truncation)
-        self._pass = Pass(network, PROBE_SEQUENCES, longest_window(spec))
+        self._pass = Pass(self._network, PROBE_SEQUENCES, longest_window(spec))
         self._unused = network.empty()
         self._scale = spec.loss.scale(float(self.batch.mask.sum()), task.outputs)
         last = _last_losses(self.batch.mask)
-        self._last = Sequences(self._sequences.inputs, self._sequences.targets, last.astype(network.dtype))
+        self._last = Sequences(
+            self._sequences.inputs, self._sequences.targets, last.astype(network.dtype, copy=False)
+        )
         self._last_scale = spec.loss.scale(float(last.sum()), task.outputs)
         self._single_loss = bool((last == self.batch.mask).all())
         steps = np.flatnonzero(self.batch.mask.any(axis=1))
@@ -64,14 +70,19 @@ class Probe:
         kept = {"inputs": batch.inputs, "targets": batch.targets, "mask": batch.mask}
         return kept if batch.future is None else {**kept, "future": batch.future}
 
-    def look(self) -> Look:
-        """Run the probe at the present weights."""
+    def look(self, weights: NDArray[Any] | None = None) -> Look:
+        """Run the probe, in any thread, but not in two at once.
+
+        Args:
+            weights: θ, flat, at which to run it; None for the network's present ones.
+        """
+        self._network.parameters.flat[:] = self._source.parameters.flat if weights is None else weights
         task, work = self._network.spec.task, self._pass
-        tensors, last_output = self._seen()
+        tensors: dict[str, NDArray[np.float32]] = {}
+        truncated = self._gradients(self._sequences, self._scale, full=False, seen=tensors)
         if self.batch.future is not None:
-            forecast = run_free(work, last_output, task.forecast_horizon)
+            forecast = run_free(work, work.outputs()[-1:], task.forecast_horizon)
             tensors["forecast"] = forecast[:, 0].astype(np.float32)
-        truncated = self._gradients(self._sequences, self._scale, full=False)
         cut = len(self._windows) > 1
         full = self._gradients(self._sequences, self._scale, full=True) if cut else truncated
         credit = full if self._single_loss else self._gradients(self._last, self._last_scale, full=True)
@@ -80,29 +91,30 @@ class Probe:
                 tensors[f"layer{layer}/{name}"] = values.astype(np.float32)
         return Look(tensors, self._metrics(truncated, credit))
 
-    def _seen(self) -> tuple[dict[str, NDArray[np.float32]], NDArray[Any]]:
-        """Outputs, gates and states of the first sequence; and all outputs of the last step."""
-        work, task = self._pass, self._network.spec.task
-        length = task.timesteps
-        tensors = {"outputs": np.empty((length, task.outputs), np.float32)}
-        work.reset()
-        for window in self._windows:
-            cut = slice(window.start, window.stop)
-            outputs = work.forward(self._sequences.inputs[cut])
-            tensors["outputs"][cut] = outputs[:, 0]
-            for layer, named in enumerate(work.observed()):
-                for name, values in named.items():
-                    key = f"layer{layer}/state/{name}"
-                    if key not in tensors:
-                        tensors[key] = np.empty((length, values.shape[2]), np.float32)
-                    tensors[key][cut] = values[:, 0]
-        return tensors, outputs[-1:]
+    def _see(self, window: Window, work: Pass, tensors: dict[str, NDArray[np.float32]]) -> None:
+        """Outputs, gates and states of the first sequence."""
+        found = {"outputs": work.outputs()}
+        for layer, named in enumerate(work.observed()):
+            found.update({f"layer{layer}/state/{name}": values for name, values in named.items()})
+        for name, values in found.items():
+            if name not in tensors:
+                tensors[name] = np.empty((self._network.spec.task.timesteps, values.shape[2]), np.float32)
+            tensors[name][window.start : window.stop] = values[:, 0]
 
-    def _gradients(self, sequences: Sequences, scale: float, *, full: bool) -> list[NDArray[np.float64]]:
-        """‖∂L/∂h_t‖ [T] of each layer: the Frobenius norm over batch and units."""
+    def _gradients(
+        self,
+        sequences: Sequences,
+        scale: float,
+        *,
+        full: bool,
+        seen: dict[str, NDArray[np.float32]] | None = None,
+    ) -> list[NDArray[np.float64]]:
+        """‖∂L/∂h_t‖ [T] of each layer: the Frobenius norm over batch and units; on the way, fills `seen`."""
         norms = [np.zeros(self._network.spec.task.timesteps) for _ in range(self._network.cell.layers)]
 
         def keep(window: Window, work: Pass) -> None:
+            if seen is not None:
+                self._see(window, work, seen)
             for values, derivative in zip(norms, work.derivatives(), strict=True):
                 rows = derivative.reshape(len(derivative), -1).astype(np.float64)
                 values[window.start : window.stop] = np.sqrt(np.einsum("ti,ti->t", rows, rows))
@@ -135,7 +147,7 @@ def _ratio(first: float, last: float) -> float:
 
 def _last_losses(mask: NDArray[np.float32]) -> NDArray[np.float32]:
     """The mask of each sequence's last unmasked step alone."""
-    kept = np.zeros_like(mask)
+    kept = np.zeros(mask.shape, mask.dtype)  # unlike zeros_like, takes no memory where nothing is written
     columns = np.flatnonzero(mask.any(axis=0))
     rows = len(mask) - 1 - np.argmax(mask[::-1] > 0, axis=0)
     kept[rows[columns], columns] = 1

@@ -62,6 +62,7 @@ class Trainer:
 
     Attributes:
         network: the network; its parameters change in place.
+        passes: what goes through the slices of a batch, one for each.
         step: steps made so far.
         optimizer: the optimiser in force; replace it to change the learning rate.
     """
@@ -78,7 +79,7 @@ class Trainer:
         self._largest = float(np.finfo(self.network.dtype).max) ** (0.5 if self.optimizer.squares else 1)
         self._slices = slices(spec)
         window = longest_window(spec)
-        self._passes = [Pass(self.network, stop - start, window) for start, stop in self._slices]
+        self.passes = [Pass(self.network, stop - start, window) for start, stop in self._slices]
         self._gradients = [self.network.empty() for _ in self._slices]
         self._windows = windows(spec.task.timesteps, spec.training.truncation)
         threads = min(threads, len(self._slices))
@@ -95,7 +96,7 @@ class Trainer:
     def nbytes(self) -> int:
         """Memory of a step but for its batch: weights, gradients, slots and the buffers of the passes."""
         vectors = [self.network.parameters, *self._slots.values(), *self._gradients]
-        return sum(vector.flat.nbytes for vector in vectors) + sum(work.nbytes for work in self._passes)
+        return sum(vector.flat.nbytes for vector in vectors) + sum(work.nbytes for work in self.passes)
 
     def advance(self) -> Step:
         """Make one step.
@@ -111,13 +112,13 @@ class Trainer:
             result = self._update_each_window(parts)
         else:
             loss, _ = self.backpropagate(parts)
-            result = self._apply(loss)
+            result = self.apply(loss)
         if not result.diverged:
             self.step += 1
         return result
 
     def backpropagate(self, parts: list[Sequences]) -> tuple[float, Parameters]:
-        """The loss of a batch and its gradient at the present weights; the gradient's arrays are used again."""
+        """The loss of a batch and its gradient at the present weights; its arrays are used again."""
         scale = self.spec.loss.scale(_losses(parts), self.spec.task.outputs)
         return self._backpropagate(parts, self._windows, scale, fresh=True), self._gradients[0]
 
@@ -178,7 +179,7 @@ class Trainer:
             value = self._backpropagate(parts, [window], scale, fresh=window.start == 0)
             if not count:
                 continue
-            result = self._apply(value)
+            result = self.apply(value)
             if result.diverged:
                 self._restore_snapshot(before)
                 return result
@@ -196,7 +197,7 @@ class Trainer:
         over = tuple(over)
 
         def one(number: int) -> float:
-            work = self._passes[number]
+            work = self.passes[number]
             if fresh:
                 work.reset()
             else:
@@ -210,7 +211,8 @@ class Trainer:
             self._gradients[0].flat += other.flat
         return sum(losses)
 
-    def _apply(self, loss: float) -> Step:
+    def apply(self, loss: float) -> Step:
+        """Clip the gradient that the passes left, and update the weights, unless something is not finite."""
         gradient = self._gradients[0].flat
         norm = float(optimizers.norm(gradient))
         step = self.step + 1

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from seqlab.kernels.denormals import as_zeros
 from seqlab.spec.credit import Window
 from seqlab.tasks import Batch
 from seqlab.training.network import Network, Pass
@@ -52,6 +53,7 @@ class Sequences:
         )
 
 
+@as_zeros()
 def sweep(
     work: Pass,
     sequences: Sequences,
@@ -85,6 +87,7 @@ def sweep(
     return total
 
 
+@as_zeros()
 def sweep_back(
     work: Pass,
     sequences: Sequences,

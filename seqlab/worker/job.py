@@ -77,7 +77,8 @@ class Job:
             training = self._spec.training
             with Persister(self._writer, training.frame_every, training.checkpoint_every) as persister:
                 recorder = Recorder(trainer, self._writer, persister, self._inbox, self._steps, self._wall)
-                state, words, event = self._train(trainer, recorder)
+                with recorder:
+                    state, words, event = self._train(trainer, recorder)
                 persister.drain(PATIENCE)
             trainer.close()
             self._writer.event(state, step=trainer.step, **event)

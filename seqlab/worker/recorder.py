@@ -2,15 +2,24 @@
 
 Rows, kept frames and checkpoints are due by the number of the step alone, so that the same spec leaves the
 same record. Live frames and the rate go by the clock.
+
+Training only notes what there is to record, and copies the weights. The rest, from the look through the
+probe to the text of a row, is done in order by a thread beside it, which runs while training is in a kernel.
+Rows wait for a moment, so that it does many at once: waking it costs training more than a row does.
 """
 
 from __future__ import annotations
 
 import math
+import threading
 import time
-from typing import TYPE_CHECKING, Any
+from collections import deque
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from seqlab.runs.control import Inbox
 from seqlab.runs.layout import spec_digest
@@ -18,7 +27,7 @@ from seqlab.runs.persist import Persister
 from seqlab.runs.writer import PATIENCE, RunWriter
 
 if TYPE_CHECKING:
-    from seqlab.training.probe import Look
+    from seqlab.training.evaluation import Evaluation
     from seqlab.training.trainer import Step, Trainer
 
 LIVE_EVERY = 0.25
@@ -26,10 +35,32 @@ LIVE_EVERY = 0.25
 LIVE_SHARE = 50
 """A live frame comes no sooner than this many times what the last one cost."""
 _RATE_OVER = 1.0
+_COPIES = 2
+"""Sets of weights that wait to be recorded; then training waits."""
+_ROWS = 1_000
+"""Rows that wait; then training waits."""
+_EVERY = 0.05
+"""Seconds that a row waits at most."""
+
+_Task = Callable[[], None]
+
+
+class _Row(NamedTuple):
+    """What a row is made of."""
+
+    result: Step
+    wall: float
+    lr: float
+    evaluation: Evaluation | None = None
 
 
 class Recorder:
-    """Writes down what a trainer does.
+    """Writes down what a trainer does; the end of its `with` block waits for all of it.
+
+    What its thread cannot do is raised by the next call.
+
+    Attributes:
+        writer, persister: what its thread hands everything on to.
 
     Args:
         trainer: whose steps are recorded.
@@ -44,20 +75,26 @@ class Recorder:
         self, trainer: Trainer, writer: RunWriter, persister: Persister, inbox: Inbox, steps: int, wall: float
     ) -> None:
         self._trainer = trainer
-        self._writer = writer
-        self._persister = persister
+        self.writer = writer
+        self.persister = persister
         self._inbox = inbox
         self._steps = steps
         self._spec = trainer.spec
         self._digest = spec_digest(writer.folder)
         self._wall = wall
         self._next_live = 0.0
+        self._tasks: deque[tuple[_Task, _Task]] = deque()
+        self._wake = threading.Event()
+        self._closing = False
+        self._room = threading.Semaphore(_COPIES)
+        self._broken: BaseException | None = None
+        self._thread = threading.Thread(target=self._work, name="record", daemon=True)
+        self._thread.start()
         self.restart_rate()
 
     def begin(self) -> None:
         """Keep a frame and a checkpoint of step 0."""
-        self._keep_frame(self._trainer.probe.look())
-        self._keep_checkpoint()
+        self.end()
 
     def record(self, result: Step, began: float) -> str:
         """Record a step that was made.
@@ -72,9 +109,8 @@ class Recorder:
         trainer, training, step = self._trainer, self._spec.training, result.step
         last = step == self._steps
         evaluate = last or step % training.eval_every == 0
-        frame = last or self._persister.frames.due(step)
-        checkpoint = last or self._persister.checkpoints.due(step)
-        look = trainer.probe.look() if frame else None
+        frame = last or self.persister.frames.due(step)
+        checkpoint = last or self.persister.checkpoints.due(step)
         wrong = ""
         if evaluate or frame or step % training.log_every == 0:
             row = self._row(result, began)
@@ -82,21 +118,18 @@ class Recorder:
                 found = trainer.evaluate()
                 if not math.isfinite(found.loss):
                     wrong = "the held-out loss is not finite"
-                row["eval/loss"] = found.loss
-                if found.accuracy is not None:
-                    row["eval/accuracy"] = found.accuracy
-                if found.forecast is not None:
-                    row["eval/forecast"] = found.forecast
-            if look is not None:
-                row.update(look.metrics)
-            self._write(row)
+                row = row._replace(evaluation=found)
+            if frame:
+                self.keep_frame(row, keep=not wrong)
+            else:
+                self._keep_row(row)
         if wrong:
             return wrong
         # After the row, so that no checkpoint is ever ahead of the record.
-        if look is not None:
-            self._keep_frame(look)
-        if checkpoint and (last or not self._writer.pending):
-            self._keep_checkpoint()
+        if checkpoint:
+            self.keep_checkpoint(always=last)
+        if frame or checkpoint:
+            self._wake.set()
         self.live()
         self._measure_rate()
         self._wall += time.perf_counter() - began
@@ -104,63 +137,163 @@ class Recorder:
 
     def failed(self, result: Step, began: float) -> None:
         """Record a step that diverged: its row, and the weights from before it."""
-        self._write(self._row(result, began))
+        self._keep_row(self._row(result, began))
         self.end()
 
     def end(self) -> None:
         """Keep a frame and a checkpoint of the present step."""
-        self._keep_frame(self._trainer.probe.look())
-        self._keep_checkpoint()
+        self.keep_frame()
+        self.keep_checkpoint()
+        self._wake.set()
+
+    def keep_frame(self, row: _Row | None = None, *, keep: bool = True) -> None:
+        """Look through the probe at the present weights.
+
+        Args:
+            row: is written, with the probe's figures.
+            keep: whether what is seen is kept as a frame.
+        """
+        step, metadata, weights = self._trainer.step, self._frame_metadata(), self._copied_weights()
+
+        def look() -> None:
+            seen = self._trainer.probe.look(weights)
+            if row is not None:
+                self._write(row, seen.metrics)
+            if keep:
+                self.persister.frame(step, seen.tensors, metadata)
+
+        self._later(look, self._room.release)
+
+    def keep_checkpoint(self, *, always: bool = True) -> None:
+        """Keep a checkpoint of the present step; while rows wait for disk space, only if `always`."""
+        self._await_room()
+        step, tensors = self._trainer.step, self._trainer.state()
+        metadata = {"digest": self._digest, "wall": round(self._wall, 4)}
+
+        def keep() -> None:
+            if always or not self.writer.pending:
+                self.persister.checkpoint(step, tensors, metadata)
+
+        self._later(keep, self._room.release)
 
     def last_checkpoint(self) -> int:
         """The step of the newest checkpoint on disk, once everything has got there."""
-        self._persister.drain(PATIENCE)
-        return self._persister.checkpoints.steps()[-1]
+        self.drain()
+        self.persister.drain(PATIENCE)
+        return self.persister.checkpoints.steps()[-1]
 
     def live(self, *, now: bool = False) -> None:
-        """Write a live frame if somebody is looking and it is time, or `now`."""
+        """Write a live frame if somebody is looking and it is time, or `now`; then it is there on return."""
         start = time.perf_counter()
         if start < self._next_live and not now:
             return
         self._next_live = start + LIVE_EVERY
-        if not self._inbox.viewer_present():
-            return
-        look = self._trainer.probe.look()
-        self._writer.live(self._trainer.step, look.tensors, self._frame_metadata())
-        end = time.perf_counter()
-        self._next_live = end + max(LIVE_EVERY, LIVE_SHARE * (end - start))
+        if self._inbox.viewer_present():
+            self._next_live = math.inf  # until this one is there
+            step, metadata, weights = self._trainer.step, self._frame_metadata(), self._copied_weights()
+            self._later(lambda: self._show(step, weights, metadata), self._room.release)
+            self._wake.set()
+        if now:
+            self.drain()
 
     def restart_rate(self) -> None:
         """Measure the rate from here: training goes on after a pause."""
         self._rate_since, self._rate_from = time.perf_counter(), self._trainer.sequences
 
-    def _row(self, result: Step, began: float) -> dict[str, Any]:
-        return {
-            "step": result.step,
-            "wall": round(self._wall + time.perf_counter() - began, 4),
-            "sequences": result.step * self._spec.training.batch_size,
-            "train/loss": result.loss,
-            "train/grad_norm": result.grad_norm,
-            "train/clipped": int(result.clipped),
-            "train/lr": self._trainer.optimizer.lr,
-        }
+    def drain(self) -> None:
+        """Wait until everything so far is with the writer and the persister."""
+        done = threading.Event()
+        self._later(_nothing, done.set)
+        self._wake.set()
+        done.wait()
+        self._check()
 
-    def _write(self, row: dict[str, Any]) -> None:
+    def __enter__(self) -> Recorder:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._closing = True
+        self._wake.set()
+        self._thread.join()
+        if error is None:
+            self._check()
+
+    def _keep_row(self, row: _Row) -> None:
+        if len(self._tasks) >= _ROWS:
+            self.drain()
+        self._later(lambda: self._write(row))
+
+    def _later(self, task: _Task, after: _Task | None = None) -> None:
+        """Let the thread do `task`, in its turn, and `after` whatever happened before."""
+        self._check()
+        self._tasks.append((task, after or _nothing))
+
+    def _check(self) -> None:
+        if self._broken is not None:
+            raise self._broken
+
+    def _work(self) -> None:
+        closing = False
+        while not closing:
+            self._wake.wait(_EVERY)
+            self._wake.clear()
+            closing = self._closing  # nothing is added after that
+            while self._tasks:
+                task, after = self._tasks.popleft()
+                try:
+                    if self._broken is None:
+                        task()
+                except BaseException as error:  # raised by the next call from training
+                    self._broken = error
+                finally:
+                    after()
+
+    def _copied_weights(self) -> NDArray[Any]:
+        """θ as it is now."""
+        self._await_room()
+        return self._trainer.network.parameters.flat.copy()
+
+    def _await_room(self) -> None:
+        if not self._room.acquire(blocking=False):
+            self._wake.set()
+            self._room.acquire()
+
+    def _show(self, step: int, weights: NDArray[Any], metadata: Mapping[str, Any]) -> None:
+        start = time.perf_counter()
+        self.writer.live(step, self._trainer.probe.look(weights).tensors, metadata)
+        end = time.perf_counter()
+        self._next_live = end + max(LIVE_EVERY, LIVE_SHARE * (end - start))
+
+    def _row(self, result: Step, began: float) -> _Row:
+        return _Row(result, self._wall + time.perf_counter() - began, self._trainer.optimizer.lr)
+
+    def _write(self, row: _Row, probed: Mapping[str, float] | None = None) -> None:
         """Measured values go out in the precision in which they were computed."""
-        if self._spec.training.precision == "float32":
-            exact = ("wall", "train/lr")
-            row = {
-                name: np.float32(value) if isinstance(value, float) and name not in exact else value
-                for name, value in row.items()
+        result, found = row.result, row.evaluation
+        measured = {"train/loss": result.loss, "train/grad_norm": result.grad_norm}
+        late: dict[str, float] = {}
+        if found is not None:
+            scores = {
+                "eval/loss": found.loss,
+                "eval/accuracy": found.accuracy,
+                "eval/forecast": found.forecast,
             }
-        self._writer.row(row)
-
-    def _keep_frame(self, look: Look) -> None:
-        self._persister.frame(self._trainer.step, look.tensors, self._frame_metadata())
-
-    def _keep_checkpoint(self) -> None:
-        metadata = {"digest": self._digest, "wall": round(self._wall, 4)}
-        self._persister.checkpoint(self._trainer.step, self._trainer.state(), metadata)
+            late.update({name: value for name, value in scores.items() if value is not None})
+        late.update(probed or {})
+        exact = float if self._spec.training.precision == "float64" else np.float32
+        self.writer.row(
+            {
+                "step": result.step,
+                "wall": round(row.wall, 4),
+                "sequences": result.step * self._spec.training.batch_size,
+                **{name: exact(value) for name, value in measured.items()},
+                "train/clipped": int(result.clipped),
+                "train/lr": row.lr,
+                **{name: exact(value) for name, value in late.items()},
+            }
+        )
 
     def _frame_metadata(self) -> dict[str, Any]:
         return {
@@ -173,5 +306,9 @@ class Recorder:
         now = time.perf_counter()
         if now - self._rate_since >= _RATE_OVER:
             rate = (self._trainer.sequences - self._rate_from) / (now - self._rate_since)
-            self._writer.set_status(step=self._trainer.step, rate=rate)
+            self.writer.set_status(step=self._trainer.step, rate=rate)
             self.restart_rate()
+
+
+def _nothing() -> None:
+    pass

@@ -6,10 +6,12 @@ import numba
 import numpy as np
 import pytest
 
+from benchmarks import fit_tanh
 from seqlab.kernels.activations import sigmoid, tanh
 from seqlab.kernels.jit import FLAGS
 
 INFINITY_BITS = 0x7F800000  # float32 numbers ≥ 0 are those with smaller bits, in their order
+SIGN_BIT = 0x80000000
 
 
 @numba.njit(**FLAGS)
@@ -52,12 +54,14 @@ def worst(x, tanh_x, sigmoid_x):
 
 
 def assert_bounds(bits):
-    """The bounds that the module's docstring states, for these float32 numbers and their negatives."""
-    for sign in (0, 0x80000000):
+    """The bounds that the module's docstring states, for these float32 numbers ≥ 0 and their negatives."""
+    found = []
+    for sign in (0, SIGN_BIT):
         x = (bits | np.uint32(sign)).view(np.float32)
         tanh_x, sigmoid_x = np.empty_like(x), np.empty_like(x)
         tanh_row(x, tanh_x)
         sigmoid_row(x, sigmoid_x)
+        found.append(tanh_x)
         units, absolute, largest, absolute_sigmoid = worst(x, tanh_x, sigmoid_x)
         assert units <= 6
         assert absolute <= 2.1e-7
@@ -65,16 +69,58 @@ def assert_bounds(bits):
         assert absolute_sigmoid <= 1.3e-7
         assert sigmoid_x.min() >= 0
         assert sigmoid_x.max() <= 1
+    positive, negative = found
+    np.testing.assert_array_equal(positive.view(np.uint32) ^ np.uint32(SIGN_BIT), negative.view(np.uint32))
+
+
+def assert_nan_stays_nan(bits):
+    """For these patterns of NaN, and with the sign set."""
+    for sign in (0, SIGN_BIT):
+        x = (bits | np.uint32(sign)).view(np.float32)
+        y = np.zeros_like(x)
+        for row in (tanh_row, sigmoid_row):
+            row(x, y)
+            assert np.isnan(y).all()
+
+
+def around(number, many=20_000):
+    """The patterns around that of a float32 number ≥ 0, as far as they are those of finite numbers."""
+    middle = int(np.float32(number).view(np.uint32))
+    return np.arange(max(middle - many, 0), min(middle + many, INFINITY_BITS), dtype=np.uint32)
 
 
 def test_float32_activations_keep_their_bounds_on_every_251st_number():
     assert_bounds(np.arange(0, INFINITY_BITS, 251, dtype=np.uint32))
 
 
-def test_float32_activations_keep_their_bounds_around_the_clamp():
-    for centre in (8.0, 9.0, 9.01, 9.02, 17.0, 18.04, 19.0):
-        middle = int(np.float32(centre).view(np.uint32))
-        assert_bounds(np.arange(middle - 20_000, middle + 20_000, dtype=np.uint32))
+@pytest.mark.parametrize(
+    "number",
+    [
+        0.0,
+        2.0**-126,
+        2.0**-64,
+        1e-4,
+        2.0**-12,
+        0.5,
+        1.0,
+        2.0,
+        8.0,
+        9.0,
+        9.01,
+        9.02,
+        17.0,
+        18.04,
+        19.0,
+        np.inf,
+    ],
+)
+def test_float32_activations_keep_their_bounds_around(number):
+    assert_bounds(around(number))
+
+
+def test_nan_of_any_pattern_stays_nan():
+    assert_nan_stays_nan(np.arange(INFINITY_BITS + 1, SIGN_BIT, 1021, dtype=np.uint32))
+    assert_nan_stays_nan(np.array([INFINITY_BITS + 1, 0x7FC00000, SIGN_BIT - 1], np.uint32))
 
 
 @pytest.mark.long
@@ -82,6 +128,20 @@ def test_float32_activations_keep_their_bounds_on_every_number():
     chunk = 1 << 18
     for begin in range(0, INFINITY_BITS, chunk):
         assert_bounds(np.arange(begin, min(begin + chunk, INFINITY_BITS), dtype=np.uint32))
+    for begin in range(INFINITY_BITS + 1, SIGN_BIT, chunk):
+        assert_nan_stays_nan(np.arange(begin, min(begin + chunk, SIGN_BIT), dtype=np.uint32))
+
+
+def test_the_coefficients_are_those_that_the_fit_finds():
+    found = fit_tanh.fit()
+    recorded = fit_tanh.recorded_coefficients()
+    assert np.abs(fit_tanh.steps_apart(found.astype(np.float32), recorded)).max() <= 1
+    extremes = fit_tanh.alternating_errors(found)
+    assert len(extremes) == 6
+    assert (np.sign(extremes[1:]) == -np.sign(extremes[:-1])).all()
+    # No five coefficients come below the smallest of six alternating extremes: these are the best.
+    assert np.abs(extremes).max() < 1.0001 * np.abs(extremes).min()
+    assert np.abs(fit_tanh.alternating_errors(recorded.astype(np.float64))).max() < 0.13 * 2.0**-24
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -30,21 +30,21 @@ def pack_transposed(U, packed):
 
 
 @numba.njit
-def multiply(a, x, packed, c, M, N, spare):
+def multiply(a, x, packed, c, M, N):
     """`a` [parts,M,K], `x` [M,F], `c` [·,·]."""
     parts, _, K = a.shape
     F = x.shape[1]
     return matmul.product(
-        a, 0, K, 1, parts, M * K, K, x, 0, F, F, packed, 0, 0, c, 0, c.shape[1], M, N, spare
+        a, 0, K, 1, parts, M * K, K, x, 0, F, F, packed, 0, 0, c, 0, c.shape[1], M, N
     )  # fmt: skip
 
 
 @numba.njit
-def add_outer_products(a, b, c, M, N, spare):
+def add_outer_products(a, b, c, M, N):
     """The first M columns of `a` and N columns from the second on of `b` and `c`."""
     depth = len(a)
     matmul.product(
-        a, 0, 1, a.shape[1], 1, 0, depth, a, 0, 0, 0, b, 1, b.shape[1], c, 1, c.shape[1], M, N, spare
+        a, 0, 1, a.shape[1], 1, 0, depth, a, 0, 0, 0, b, 1, b.shape[1], c, 1, c.shape[1], M, N
     )  # fmt: skip
 
 
@@ -66,8 +66,7 @@ def test_multiply_adds_the_bias_every_part_and_the_inputs(dtype, M, N, K, F, par
     end = pack(bias, 2, U, W, N, packed)
     assert end <= packed.size
     c = np.full((M + 1, N + 1), 7e7, dtype)
-    spare = np.full(matmul.SPARE, 7e7, dtype)
-    assert multiply(a, x, packed, c, M, N, spare) == end
+    assert multiply(a, x, packed, c, M, N) == end
     wide = U.astype(float)[:, 2:], W.astype(float)[:, 2:], bias.astype(float)[2:]
     expected = wide[2] + x @ wide[1] + sum(a[p] @ wide[0][p * K : (p + 1) * K] for p in range(parts))
     assert relative_error(c[:M, :N], expected) <= TOLERANCE[dtype]
@@ -84,7 +83,7 @@ def test_a_packed_transpose_multiplies_as_the_transpose(dtype, M, N, K, seed):
     packed = np.zeros(packed_size(K, N), dtype)
     pack_transposed(U, packed)
     c = np.full((M, N), 7e7, dtype)
-    multiply(a[np.newaxis], a[:, :0].copy(), packed, c, M, N, np.full(matmul.SPARE, 7e7, dtype))
+    multiply(a[np.newaxis], a[:, :0].copy(), packed, c, M, N)
     assert relative_error(c, a.astype(float) @ U.astype(float).T) <= TOLERANCE[dtype]
 
 
@@ -97,7 +96,7 @@ def test_a_product_with_a_matrix_as_it_is_adds_the_sum_of_outer_products(dtype, 
     a, b, c = some(depth, M + 1), some(depth, N + 2), some(M, N + 3)
     expected = c.astype(float)
     expected[:, 1 : N + 1] += a[:, :M].astype(float).T @ b[:, 1 : N + 1].astype(float)
-    add_outer_products(a, b, c, M, N, np.full(matmul.SPARE, 7e7, dtype))
+    add_outer_products(a, b, c, M, N)
     assert relative_error(c, expected) <= TOLERANCE[dtype]
 
 
@@ -107,7 +106,7 @@ def test_nan_stays_in_its_row():
     packed = np.zeros(packed_size(4, 7), np.float32)
     pack_transposed(np.ones((7, 4), np.float32), packed)
     c = np.zeros((5, 7), np.float32)
-    multiply(a[np.newaxis], a[:, :0].copy(), packed, c, 5, 7, np.zeros(matmul.SPARE, np.float32))
+    multiply(a[np.newaxis], a[:, :0].copy(), packed, c, 5, 7)
     assert np.isnan(c[2]).all()
     assert (np.delete(c, 2, axis=0) == 4).all()
 

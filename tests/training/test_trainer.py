@@ -243,3 +243,13 @@ def test_the_smallest_of_everything_works(cell, task, model, training):
     assert not trainer.advance().diverged
     assert math.isfinite(trainer.evaluate().loss)
     assert trainer.probe.look().tensors
+
+
+def test_what_a_checkpoint_holds_stays_as_it_was_while_training_goes_on():
+    trainer = Trainer(small({"name": "sine", "length": 6}))  # one input, one output: transposed as they are
+    trainer.advance()
+    state = trainer.state()
+    before = {name: value.copy() for name, value in state.items()}
+    trainer.advance()
+    for name, value in before.items():
+        np.testing.assert_array_equal(state[name], value)

@@ -281,7 +281,7 @@ def test_a_run_is_never_made_shorter(start):
 
 
 def test_changes_act_in_the_order_of_their_steps_whenever_they_were_recorded(start):
-    spec = small(**{**LONG, "steps": 400})
+    spec = small(**{**LONG, "steps": 4_000})
     run, worker = start(spec)
     until(lambda: run.state == "training")
     control.send(run.path, "stop")

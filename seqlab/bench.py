@@ -1,0 +1,400 @@
+"""`seqlab bench`: what one training step costs on this machine, and where its time goes.
+
+It runs in a process of its own, `python -m seqlab.bench REQUEST`: how many threads a large product may use
+is read once, when NumPy is imported, and peak memory is that of a process that did nothing else.
+
+Every figure comes from the trainer and the recorder that train runs. A `Profile` puts clocks around some of
+their methods for a while; outside of it they are as they were. What is called the machine's own rate is
+that of one large square product of NumPy, measured in turn with the steps.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import resource
+import signal
+import statistics
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from seqlab import console
+from seqlab.kernels.jit import cache_is_writable, is_compiled
+from seqlab.runs.control import Inbox
+from seqlab.runs.launch import BLAS_THREADS, environment_for
+from seqlab.runs.layout import RunError, create_run
+from seqlab.runs.persist import Persister
+from seqlab.runs.writer import RunWriter
+from seqlab.spec import Spec, SpecError, validate
+from seqlab.spec.plan import matrix_operations, slices
+from seqlab.training.profile import BESIDE, Profile, Watched, parts_of, parts_of_a_step
+from seqlab.training.trainer import Trainer
+from seqlab.worker.job import Job
+from seqlab.worker.recorder import Recorder
+from seqlab.worker.warmth import Warmth, threads_for
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+RECORDING = ("metrics", "frames", "checkpoints", "probe")
+"""What recording consists of; frames are without the probe, which looks at the network for them."""
+
+_SECONDS = 4.0
+_STRETCH = 0.25
+"""Seconds of steps between two large products."""
+_LEAST_STEPS = 5
+_QUIET = 0.05
+"""Seconds after a large product in which the threads of BLAS still wait for another."""
+_SQUARE = 2_048
+_RECORDING_SECONDS = 20.0
+_LEAST_FRAMES = 3
+_ROWS = 20
+_NEVER = 10**9
+
+
+def bench(spec: Spec, threads: int, recording: bool = False) -> dict[str, Any]:
+    """Measure one training step.
+
+    NumPy's products should have `threads` threads as well: see `environment_for`.
+
+    Args:
+        spec: what is trained; nothing is left of it.
+        threads: for training; it uses no more than there are slices.
+        recording: measure what recording costs in a run of its own, at the spec's own cadence.
+
+    Returns:
+        `step_ms`, the median, and `step_ms_quartiles`; `steps_per_s`; `sequence_steps_per_s`, timesteps ×
+        sequences; `gflops`, of the step's matrix products; `sgemm_gflops`, of a large square one in the same
+        precision; `sgemm_share`, of the one in the other; `peak_rss_mb`, of interpreter, libraries, step,
+        evaluation and recording, before that large product; `parts`, see `parts_of`; `recording`, shares of
+        the training time, if asked for; the shape, the precision and the threads.
+
+    Raises:
+        SystemExit: training diverges, so there is nothing to measure.
+    """
+    threads = min(threads, len(slices(spec)))
+    warmth = Warmth(say=lambda **_: None, interrupted=lambda: False)
+    warmth.load()
+    warmth.compile(spec)
+    trainer = Trainer(_without_cadence(spec), threads)
+    try:
+        _advance(trainer)
+        evaluation = _evaluation(trainer, threads) / spec.training.eval_every
+        costs = _recording_costs(trainer, spec)
+        peak = _peak_rss()
+        steps, rates, profiled = _measure(trainer)
+    finally:
+        trainer.close()
+    shares = None
+    if recording:
+        shares, costs = _recorded_run(spec, warmth, statistics.median(steps))
+    step = statistics.median(steps)
+    quartiles = statistics.quantiles(steps, method="inclusive")
+    gflops, best = matrix_operations(spec) / step / 1e9, max(rates)
+    task, model, training = spec.task, spec.model, spec.training
+    found = {
+        "task": task.name,
+        "cell": model.cell,
+        "hidden": model.hidden,
+        "layers": model.layers,
+        "batch": training.batch_size,
+        "length": task.timesteps,
+        "truncation": training.truncation,
+        "precision": training.precision,
+        "threads": threads,
+        "step_ms": step * 1e3,
+        "step_ms_quartiles": [quartiles[0] * 1e3, quartiles[2] * 1e3],
+        "steps_measured": len(steps),
+        "steps_per_s": 1 / step,
+        "sequence_steps_per_s": task.timesteps * training.batch_size / step,
+        "gflops": gflops,
+        "sgemm_gflops": best,
+        "sgemm_share": gflops / best,
+        "peak_rss_mb": peak / 1e6,
+        "parts": {
+            **{part: share * step * 1e3 for part, share in profiled.items()},
+            "recording": sum(costs.values()) * 1e3,
+            "evaluation": evaluation * 1e3,
+        },
+    }
+    return found if shares is None else {**found, "recording": shares}
+
+
+def _measure(trainer: Trainer) -> tuple[list[float], list[float], dict[str, float]]:
+    """Seconds of steps, rates of large products, and `parts_of`: a stretch of each in turn."""
+    steps: list[float] = []
+    rates: list[float] = []
+    parts: list[dict[str, float]] = []
+    product = _large_product(trainer.network.dtype)
+    began = time.perf_counter()
+    while len(steps) < _LEAST_STEPS or time.perf_counter() - began < _SECONDS:
+        times = list(_stretch(trainer))
+        steps += times[1:] or times  # the first of several finds cold caches
+        with Profile(parts_of_a_step(trainer)) as profile:
+            seconds = sum(_stretch(trainer))
+        parts.append(parts_of(profile.totals(), seconds))
+        rates.append(product())
+        time.sleep(_QUIET)
+    shares = {part: statistics.median(each[part] for each in parts) for part in parts[0]}
+    whole = sum(shares.values())  # medians of shares: nearly 1
+    return steps, rates, {part: share / whole for part, share in shares.items()}
+
+
+def _stretch(trainer: Trainer) -> Iterator[float]:
+    """Seconds of each of some steps, one at least."""
+    until = time.perf_counter() + _STRETCH
+    while True:
+        began = time.perf_counter()
+        _advance(trainer)
+        ended = time.perf_counter()
+        yield ended - began
+        if ended >= until:
+            return
+
+
+def _advance(trainer: Trainer) -> Any:
+    result = trainer.advance()
+    if result.diverged:
+        raise SystemExit(f"diverged at step {result.step:,}: {result.diverged}; nothing to measure")
+    return result
+
+
+def _large_product(dtype: np.dtype[Any]) -> Callable[[], float]:
+    """A function that multiplies two large square matrices and returns GFLOP/s."""
+    rng = np.random.default_rng(0)
+    a, b = (rng.standard_normal((_SQUARE, _SQUARE)).astype(dtype) for _ in range(2))
+    out = np.empty_like(a)
+    np.dot(a, b, out=out)
+
+    def product() -> float:
+        began = time.perf_counter()
+        np.dot(a, b, out=out)
+        return 2 * _SQUARE**3 / (time.perf_counter() - began) / 1e9
+
+    return product
+
+
+def _evaluation(trainer: Trainer, threads: int) -> float:
+    """Seconds of an evaluation, from as many of its chunks as run at once."""
+    evaluator = trainer.evaluator
+    chunks = min(evaluator.chunks, threads)
+    evaluator.evaluate(chunks)  # draws them
+    began = time.perf_counter()
+    evaluator.evaluate(chunks)
+    return (time.perf_counter() - began) * evaluator.chunks / chunks
+
+
+def _peak_rss() -> int:
+    """Bytes of memory that this process held at most."""
+    try:  # getrusage may count what the process was before it became this program
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def _watched_recorder(trainer: Trainer, recorder: Recorder) -> Iterator[Watched]:
+    yield recorder, "record", "metrics"
+    yield recorder, "keep_frame", "frames"
+    yield recorder, "keep_checkpoint", "checkpoints"
+    yield trainer, "evaluate", "evaluation"
+    yield trainer.probe, "look", "probe"
+    yield recorder.writer, "row", "metrics"
+    yield recorder.persister, "frame", "frames"
+    yield recorder.persister, "checkpoint", "checkpoints"
+
+
+def _without_cadence(spec: Spec) -> Spec:
+    """With a row at each step, and never anything else."""
+    cadence = {"log_every": 1, **dict.fromkeys(("eval_every", "frame_every", "checkpoint_every"), _NEVER)}
+    return spec.model_copy(update={"training": spec.training.model_copy(update=cadence)})
+
+
+def _recording_costs(trainer: Trainer, spec: Spec) -> dict[str, float]:
+    """Seconds of the training thread for each step, from a few of each thing and how often each is due.
+
+    What is due next may be thousands of steps away, so it is not waited for; `_recorded_run` does.
+    """
+    often = spec.training
+    every = {"metrics": often.log_every, "frames": often.frame_every, "checkpoints": often.checkpoint_every}
+    with tempfile.TemporaryDirectory(prefix="seqlab-bench-") as place:
+        folder = create_run(trainer.spec, Path(place))
+        with RunWriter(folder) as writer, Persister(writer, _NEVER, _NEVER) as persister:
+            recorder = Recorder(trainer, writer, persister, Inbox(folder, 0), _NEVER, 0.0)
+            with recorder, Profile(_watched_recorder(trainer, recorder)) as profile:
+                for _ in range(_LEAST_FRAMES):
+                    recorder.begin()
+                    recorder.drain()
+                    persister.drain()
+                until = time.perf_counter() + _STRETCH
+                for _ in range(_ROWS):
+                    began = time.perf_counter()
+                    recorder.record(_advance(trainer), began)
+                    if began >= until:
+                        break
+                recorder.drain()
+    calls, totals = [part for part, _ in profile.times], profile.totals()
+    return {part: totals[part] / calls.count(part) / steps for part, steps in every.items()}
+
+
+class _WatchedJob(Job):
+    """A job that measures its own training loop, from its first step on."""
+
+    profile: Profile
+
+    def _train(self, trainer: Trainer, recorder: Recorder) -> tuple[str, str, dict[str, Any]]:
+        signal.signal(signal.SIGINT, self._on_sigterm)
+        watched = [*_watched_recorder(trainer, recorder), (trainer, "advance", "training")]
+        with Profile(watched) as self.profile:
+            return super()._train(trainer, recorder)
+
+
+def _recorded_run(spec: Spec, warmth: Warmth, step: float) -> tuple[dict[str, Any], dict[str, float]]:
+    """Train a run as a worker does, as long as some frames take at the spec's own cadence.
+
+    The run folder lies where temporary files do.
+
+    Returns:
+        Shares of the training time: what each part of recording takes of the training thread, their `sum`,
+        and `beside`, the processor time of the thread that does the rest of it; the number of `steps`, and
+        `step_ms`, the median of what they took. And the seconds of each part for each step.
+    """
+    often = spec.training
+    interval = math.lcm(often.frame_every, often.checkpoint_every)
+    intervals = max(_LEAST_FRAMES, round(_RECORDING_SECONDS / (interval * step)))
+    steps = min(interval * intervals, often.steps)
+    console.say(f"training {steps:,} steps to see what recording costs, about {steps * step:.0f} s")
+    with tempfile.TemporaryDirectory(prefix="seqlab-bench-") as place:
+        job = _WatchedJob(create_run(spec, Path(place)), warmth, steps=steps)
+        if job.run():
+            raise SystemExit(1)  # the job has said why
+    times = job.profile.times
+    calls = [part for part, _ in times]
+    if calls.count("training") < steps:
+        raise SystemExit(130)  # it was stopped
+    totals: defaultdict[str, float] = defaultdict(float)
+    for part, seconds in times[calls.index("training") :]:
+        totals[part] += seconds
+    shares = {part: totals[part] / totals["training"] for part in RECORDING}
+    beside = {part: totals[part + BESIDE] / totals["training"] for part in RECORDING}
+    took = statistics.median(seconds for part, seconds in times if part == "training") * 1e3
+    found = {**shares, "sum": sum(shares.values()), "beside": beside, "steps": steps, "step_ms": took}
+    return found, {part: totals[part] / steps for part in RECORDING}
+
+
+def table(found: Mapping[str, Any]) -> Table:
+    """What `bench` found, for people."""
+    from rich.table import Table
+
+    back = f"truncation {found['truncation']}" if found["truncation"] else "full BPTT"
+    shape = [
+        f"{found['task']}, {found['cell']}: H {found['hidden']}",
+        f"B {found['batch']}",
+        f"T {found['length']}",
+        _count(found["layers"], "layer"),
+        back,
+        found["precision"],
+        _count(found["threads"], "thread"),
+    ]
+    low, high = found["step_ms_quartiles"]
+    product = "sgemm" if found["precision"] == "float32" else "dgemm"
+    rows = Table(title=", ".join(shape), title_justify="left", box=None, show_header=False, pad_edge=False)
+    rows.add_column()
+    rows.add_column(justify="right")
+    rows.add_column()
+    rows.add_row("one step", f"{_figure(found['step_ms'])} ms", f"quartiles {_figure(low)} – {_figure(high)}")
+    rows.add_row("steps", _figure(found["steps_per_s"]), "per second")
+    rows.add_row("timesteps × sequences", f"{found['sequence_steps_per_s']:,.0f}", "per second")
+    share = f"{found['sgemm_share']:.1%} of {product}, {found['sgemm_gflops']:.1f}"
+    rows.add_row("matrix products", f"{found['gflops']:.1f} GFLOP/s", share)
+    rows.add_row("peak memory", f"{found['peak_rss_mb']:,.0f} MB", "")
+    total = sum(found["parts"].values())
+    for number, (part, ms) in enumerate(found["parts"].items()):
+        rows.add_row(part, f"{_figure(ms)} ms", f"{ms / total:6.1%}", style="dim" if number > 3 else "")
+    if "recording" in found:
+        shares = found["recording"]
+        beside, steps = shares["beside"], shares["steps"]
+        words = f"and {sum(beside.values()):.2%} in a thread beside it, over {steps:,} steps"
+        rows.add_row("recording / training", f"{shares['sum']:.2%}", words)
+        for part in RECORDING:
+            rows.add_row(f"  {part}", f"{shares[part]:.2%}", f"and {beside[part]:.2%}")
+    return rows
+
+
+def _figure(value: float) -> str:
+    """Three significant digits, with no exponent."""
+    digits = 2 - math.floor(math.log10(abs(value))) if value else 0
+    return f"{value:,.{max(0, digits)}f}"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def main(request: str) -> int:
+    """Measure and print.
+
+    Args:
+        request: JSON: `spec`, a resolved spec; whether to measure `recording`; whether to print `json`.
+
+    Returns:
+        The exit code.
+    """
+    asked = json.loads(request)
+    spec = validate(asked["spec"])
+    threads = min(threads_for(spec), len(slices(spec)))
+    _begin_with(spec, threads)
+    console.say("measuring, which takes some seconds")
+    found = bench(spec, threads, asked["recording"])
+    if asked["json"]:
+        console.emit(**found)
+    else:
+        from rich.console import Console
+
+        Console(highlight=False).print(table(found))
+    return 0
+
+
+def _begin_with(spec: Spec, threads: int) -> None:
+    """Begin this program once more, unless BLAS has its threads and the kernels are compiled already.
+
+    Compiling takes more memory than training does, and would be its peak.
+    """
+    compiled = is_compiled(spec.model.cell) or not cache_is_writable()
+    if not compiled:
+        console.say(f"compiling {spec.model.cell}")
+        Warmth(say=lambda **_: None, interrupted=lambda: False).compile(spec)
+    if not compiled or any(os.environ.get(name) != str(threads) for name in BLAS_THREADS):
+        os.execve(sys.executable, sys.orig_argv, environment_for(threads, blas=threads))
+
+
+def _on_signal(number: int, frame: object) -> None:
+    raise SystemExit(128 + number)  # temporary folders go
+
+
+if __name__ == "__main__":
+    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(each) is not signal.SIG_IGN:
+            signal.signal(each, _on_signal)
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    try:
+        code = main(sys.argv[1])
+    except (RunError, SpecError) as error:
+        console.say(str(error))
+        code = 2
+    except MemoryError as error:
+        console.say(f"not enough memory: {error}")
+        code = 1
+    sys.exit(code)
