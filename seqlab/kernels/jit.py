@@ -40,8 +40,9 @@ Int: TypeAlias = int
 FASTMATH = frozenset({"reassoc", "contract", "arcp", "nsz", "afn"})
 """The LLVM fast-math flags of every kernel."""
 
-FLAGS: Any = {"nogil": True, "error_model": "numpy", "fastmath": set(FASTMATH)}
-"""What `jit` hands to Numba. With Python's error model divisions are branches, and loops do not vectorise."""
+FLAGS: Any = {"nogil": True, "error_model": "numpy", "fastmath": set(FASTMATH), "no_cfunc_wrapper": True}
+"""What `jit` hands to Numba. With Python's error model divisions are branches, and loops do not vectorise; a
+second entry, for C, is not needed."""
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _KEPT = 4  # folders: this version's, and a few others', so that switching between versions stays warm
@@ -65,7 +66,7 @@ def jit(function: _Function) -> _Function:
 
 def compile_for_c(function: Callable[..., Any], signature: Any) -> Any:
     """Compile a function to be called as one of C, or find it in `cache_folder()`; it has an `address`."""
-    flags = {name: value for name, value in FLAGS.items() if name != "nogil"}  # C holds no lock
+    flags = {name: FLAGS[name] for name in ("error_model", "fastmath")}
     return _in_folder(lambda: numba.cfunc(signature, cache=_writable, **flags)(function))
 
 

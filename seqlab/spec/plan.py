@@ -18,6 +18,8 @@ PROBE_SEQUENCES = 8
 
 _SMALLEST_SLICE = 8
 """Sequences: below that a product is too thin for the processor's vector units."""
+_FULL_SLICE = 32
+"""Sequences with which it is as fast as it gets."""
 _WORTH_A_THREAD = 8_000_000
 """Multiply-adds of a forward pass, about a millisecond: below that, a thread costs more than it gives."""
 
@@ -36,7 +38,8 @@ def slices(spec: Spec) -> tuple[tuple[int, int], ...]:
         * model.hidden
         * (model.hidden + spec.task.features)
     )
-    count = max(1, min(4, batch // _SMALLEST_SLICE, work // _WORTH_A_THREAD))
+    # Two, as most machines can make use of two; more where they stay full.
+    count = max(1, min(4, max(2, batch // _FULL_SLICE), batch // _SMALLEST_SLICE, work // _WORTH_A_THREAD))
     edges = [batch * n // count for n in range(count + 1)]
     return tuple(itertools.pairwise(edges))
 

@@ -24,6 +24,9 @@ from seqlab.training.parameters import Parameters
 INITIAL_STREAM = 1 << 63
 """Weights are drawn under a key that no batch number can have."""
 
+_LINE = 64
+"""Bytes of a line of the cache."""
+
 
 class Network:
     """What the passes share: the spec's shapes, the compiled kernels and the weights.
@@ -123,7 +126,7 @@ class Pass:
         self.network = network
         self.batch = batch
         shapes = pass_buffers(network.spec, batch, window)
-        self._memory = {key: np.zeros(prod(shape), network.dtype) for key, shape in shapes.items()}
+        self._memory = {key: _zeros(prod(shape), network.dtype) for key, shape in shapes.items()}
         self._windows: dict[int, _Window] = {}
         self._current = self._window(window)
         self.reset()
@@ -262,3 +265,10 @@ class Pass:
                 no_dx=np.zeros((0, self.batch, network.spec.task.features), network.dtype),
             )
         return self._windows[m]
+
+
+def _zeros(count: int, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Zeros that begin where a line of the processor's cache does, so that no vector lies across two."""
+    memory = np.zeros(count * dtype.itemsize + _LINE, np.uint8)
+    start = -memory.ctypes.data % _LINE
+    return memory[start : start + count * dtype.itemsize].view(dtype)
