@@ -3,9 +3,9 @@
     python -m benchmarks.start_up [--rounds 7]
 
 Cold is an empty compile cache, warm one that has everything; waiting is a worker that has been told what will
-be trained, as the lab's is while a person chooses. The clock runs from the start of the process, or from `run`
-for the one that waits, to the row of the first step in the run folder. Beside it, what the parts of a warm
-start take: the interpreter, NumPy, Numba, one kernel from the cache.
+be trained, as the lab's is while a person chooses. The clock runs from the start of the process, or from
+`run` for the one that waits, to the row of the first step in the run folder. Beside it, what a warm start is
+made of: the interpreter, NumPy, Numba, one kernel from the cache.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """One training step beside PyTorch's and JAX's: three cells, seven shapes, one thread and two.
 
-    python -m benchmarks.training_step [--rounds 7] [--cells rnn lstm gru] [--threads 1 2] [--shapes 32,32,100]
+    python -m benchmarks.training_step [--rounds 7] [--cells CELL ...] [--threads N ...] [--shapes H,B,T ...]
 
 Every library has a process of its own for each number of threads, bound to as many processors. In each
 place they take turns, round after round, so that whatever else the machine does meets all of them; what is
@@ -203,7 +203,8 @@ def line(place: Mapping[str, Any]) -> str:
         faster = f"{ratio:.2f} ({min(turns):.2f}-{max(turns):.2f}), {name}"
     return (
         f"| {place['cell']} | {', '.join(map(str, place['shape']))} | {place['threads']} | {time('seqlab')} "
-        f"| {time('PyTorch')} | {time('JAX')} | {faster} | {place['share']['seqlab']:.0%} | {place['slices']} |"
+        f"| {time('PyTorch')} | {time('JAX')} | {faster} | {place['share']['seqlab']:.0%} "
+        f"| {place['slices']} |"
     )
 
 
@@ -212,24 +213,11 @@ def summary(places: Sequence[Mapping[str, Any]]) -> str:
     better = [min(place["faster"].values()) for place in places]
     slower = [place for place, ratio in zip(places, better, strict=True) if ratio <= 1]
     differences = max(place["difference"] for place in places)
-    text = (
-        f"Faster than the better of the two in {len(places) - len(slower)} of {len(places)} places, by a "
-        f"geometric mean of {geometric_mean(better):.2f}, at least {min(better):.2f}, at most {max(better):.2f}. "
+    return (
+        f"Faster than the better of the two in {len(places) - len(slower)} of {len(places)} places, by "
+        f"a geometric mean of {geometric_mean(better):.2f} ({min(better):.2f} to {max(better):.2f}). "
         f"Losses and gradients differ by at most {differences:.0e} (relative, float32)."
     )
-    pairs = {(p["cell"], tuple(p["shape"])): p for p in places if p["threads"] == 1}
-    doubled = [
-        (p, pairs[p["cell"], tuple(p["shape"])])
-        for p in places
-        if p["threads"] == 2 and (p["cell"], tuple(p["shape"])) in pairs
-    ]
-    if doubled:
-        text += "\n\nTwo threads over one, from different minutes of the run: " + ", ".join(
-            f"{two['cell']} {'×'.join(map(str, two['shape']))} "
-            f"{one['step_ms']['seqlab'] / two['step_ms']['seqlab']:.2f}"
-            for two, one in doubled
-        )
-    return text
 
 
 def section(found: Mapping[str, Any]) -> str:
@@ -254,11 +242,12 @@ def section(found: Mapping[str, Any]) -> str:
             "",
             f"{found['machine']}.",
             "",
-            "Forward, full backpropagation, clipping by the norm and Adam on one batch of adding. Each library "
-            "in a process of its own, in turns; medians (10th to 90th percentile), and the ratio of medians "
-            "round by round (least to most). Of sgemm: the operations in matrix products, over what the best "
-            "large square product of NumPy's OpenBLAS did in the same rounds on as many threads, "
-            f"{min(rates):.0f} to {max(rates):.0f} GFLOP/s. The form that was fastest, and was measured: {forms}.",
+            "Forward, full backpropagation, clipping by the norm and Adam on one batch of adding. Each "
+            "library in a process of its own, in turns; medians (10th to 90th percentile), and the ratio of "
+            "medians round by round (least to most). Of sgemm: the operations in matrix products, over what "
+            "the best large square product of NumPy's OpenBLAS did in the same rounds on as many threads, "
+            f"{min(rates):.0f} to {max(rates):.0f} GFLOP/s. What was measured is the fastest form of each: "
+            f"{forms}.",
             "",
             summary(places),
             "",
