@@ -44,9 +44,8 @@ class LSTM(Cell):
         return {**dict(zip(self.gates, record[0], strict=True)), "c": carried[1][1:], "h": carried[0][1:]}
 
     def record_shapes(self, timesteps: int, batch: int) -> tuple[Shape, ...]:
-        """The gates after activation, and tanh(c)."""
-        window = (timesteps, batch, self.hidden)
-        return (4, *window), window
+        """The gates after activation."""
+        return ((4, timesteps, batch, self.hidden),)
 
     def scratch_shapes(self, timesteps: int, batch: int) -> tuple[Shape, ...]:
         """∂L/∂a of the four gates."""

@@ -13,7 +13,7 @@ are taken of):
     ∂L/∂x_t = ∂L/∂a_t Wᵀ,    ∂L/∂W = Σ x_tᵀ ∂L/∂a_t,    ∂L/∂U = Σ h_{t-1}ᵀ ∂L/∂a_t,    ∂L/∂b = Σ ∂L/∂a_t
 
 Shapes: W [F,4H], U [H,4H], b [4H], gates in the order i, f, g, o; `carried` = (h [T+1,B,H], c [T+1,B,H]);
-`record` = (gates [4,T,B,H] after activation, tanh_c [T,B,H]); `scratch` = (∂L/∂a [4,·,B,H] of some steps,).
+`record` = (gates [4,T,B,H] after activation,); `scratch` = (∂L/∂a [4,·,B,H] of some steps,).
 """
 
 from seqlab.kernels.activations import sigmoid, tanh
@@ -41,9 +41,9 @@ def pack(parameters: Arrays, packed: Arrays) -> None:
 def forward(x: Array, first: int, packed: Arrays, carried: Arrays, record: Arrays, variant: int) -> None:
     """Run the window forward: fills h[1:], c[1:] and the record. Arguments as in `seqlab.kernels`."""
     h, c = carried
-    gates, tanh_c = record
+    gates = record[0]
     _, together, F = x.shape
-    T, B, H = tanh_c.shape
+    _, T, B, H = gates.shape
     N = B * H
     for t in range(T):
         at = 0
@@ -53,7 +53,7 @@ def forward(x: Array, first: int, packed: Arrays, carried: Arrays, record: Array
                 gates, (gate * T + t) * N, H, B, H
             )  # fmt: skip
         i, f, g, o = t * N, (T + t) * N, (2 * T + t) * N, (3 * T + t) * N
-        _step(gates, i, gates, f, gates, g, gates, o, c, i, c, i + N, tanh_c, i, h, i + N, N)
+        _step(gates, i, gates, f, gates, g, gates, o, c, i, c, i + N, h, i + N, N)
 
 
 @jit
@@ -72,7 +72,7 @@ def backward(
 ) -> None:
     """Go back through the window that `forward` filled. Arguments as in `seqlab.kernels`."""
     h, c = carried
-    gates, tanh_c = record
+    gates = record[0]
     dh_carried, dc = carry
     dW, dU, db = gradients
     da = scratch[0]
@@ -86,7 +86,8 @@ def backward(
             at = t * N
             _step_back(
                 dh, at, dh_carried, dc,
-                gates, at, gates, at + T * N, gates, at + 2 * T * N, gates, at + 3 * T * N, tanh_c, at, c, at,
+                gates, at, gates, at + T * N, gates, at + 2 * T * N, gates, at + 3 * T * N,
+                c, at, c, at + N,
                 da, s * N, da, (S + s) * N, da, (2 * S + s) * N, da, (3 * S + s) * N, N,
             )  # fmt: skip
             product(
@@ -107,8 +108,7 @@ def backward(
 @linked
 def _step(
     i: Array, i_at: Int, f: Array, f_at: Int, g: Array, g_at: Int, o: Array, o_at: Int,
-    c_before: Array, before_at: Int, c: Array, c_at: Int, tanh_c: Array, tanh_at: Int, h: Array, h_at: Int,
-    N: Int,
+    c_before: Array, before_at: Int, c: Array, c_at: Int, h: Array, h_at: Int, N: Int,
 ) -> None:  # fmt: skip
     """One timestep of all sequences, N = B·H numbers each: the gates come as a and leave activated."""
     vectorised()
@@ -116,23 +116,25 @@ def _step(
         i_j, f_j = sigmoid(i[i_at + j]), sigmoid(f[f_at + j])
         g_j, o_j = tanh(g[g_at + j]), sigmoid(o[o_at + j])
         c_j = f_j * c_before[before_at + j] + i_j * g_j
-        tanh_c_j = tanh(c_j)
         i[i_at + j], f[f_at + j], g[g_at + j], o[o_at + j] = i_j, f_j, g_j, o_j
-        c[c_at + j], tanh_c[tanh_at + j], h[h_at + j] = c_j, tanh_c_j, o_j * tanh_c_j
+        c[c_at + j], h[h_at + j] = c_j, o_j * tanh(c_j)
 
 
 @linked
 def _step_back(
     dh: Array, dh_at: Int, dh_carried: Array, dc: Array, i: Array, i_at: Int, f: Array, f_at: Int,
-    g: Array, g_at: Int, o: Array, o_at: Int, tanh_c: Array, tanh_at: Int, c_before: Array, before_at: Int,
+    g: Array, g_at: Int, o: Array, o_at: Int, c_before: Array, before_at: Int, c: Array, c_at: Int,
     da_i: Array, da_i_at: Int, da_f: Array, da_f_at: Int, da_g: Array, da_g_at: Int,
     da_o: Array, da_o_at: Int, N: Int,
 ) -> None:  # fmt: skip
-    """One timestep of all sequences: completes `dh`, fills ∂L/∂a; `dc` comes from t+1 and leaves for t-1."""
+    """One timestep of all sequences: completes `dh`, fills ∂L/∂a; `dc` comes from t+1 and leaves for t-1.
+
+    tanh(c) is computed once more, which takes less time than to keep it and read it again.
+    """
     vectorised()
     for j in range(N):
         i_j, f_j, g_j, o_j = i[i_at + j], f[f_at + j], g[g_at + j], o[o_at + j]
-        tanh_c_j, dh_j = tanh_c[tanh_at + j], dh[dh_at + j] + dh_carried[j]
+        tanh_c_j, dh_j = tanh(c[c_at + j]), dh[dh_at + j] + dh_carried[j]
         one = type(i_j)(1)
         dc_j = dc[j] + dh_j * o_j * (one - tanh_c_j * tanh_c_j)
         dh[dh_at + j] = dh_j

@@ -19,7 +19,7 @@ the bias, then comes a row for each row of the stacked matrices; columns beyond 
 
 from seqlab.kernels.jit import Array, Int
 from seqlab.kernels.linked import linked
-from seqlab.kernels.tiles import TALLEST, WIDTHS, copy, panel_width, tile, workspace
+from seqlab.kernels.tiles import LANES, TALLEST, WIDTHS, copy, panel_width, tile, turn, workspace
 
 _WIDE = WIDTHS[0]
 
@@ -179,11 +179,14 @@ def pack_transposed(U: Array, N: Int, K: Int, packed: Array, at: Int) -> int:
         left = N - done
         width = panel_width(left)
         at += width
-        # Along the rows of U within a block of columns, so that either side is read or written near by.
-        for n in range(min(left, width)):
-            start = (done + n) * K
-            for k in range(K):
-                packed[at + n + k * width] = U[start + k]
+        for n in range(0, min(left, width), LANES):
+            rows = min(LANES, left - n)
+            blocks = K - K % LANES if rows == LANES else 0
+            for k in range(0, blocks, LANES):
+                turn(U, (done + n) * K + k, K, packed, at + k * width + n, width)
+            for k in range(blocks, K):
+                for row in range(rows):
+                    packed[at + k * width + n + row] = U[(done + n + row) * K + k]
         at += K * width
         done += width
     return at

@@ -55,20 +55,21 @@ def backward(h: Array, dy: Array, gradients: Arrays, scratch: Arrays, dh: Array)
     O = dd.size  # noqa: E741
     zero = dh.dtype.type(0)
     product[:, :] = zero
+    everything = dh.reshape(dh.size)
+    for k in range(everything.size):
+        everything[k] = zero
     for t in range(T):
         for b in range(B):
-            state, error, back = h[t, b], dy[t, b], dh[t, b]
-            for j in range(H):
-                back[j] = zero
             for o in range(O):
-                of_output, weights, total = error[o], across[o], product[o]
-                if of_output == zero:
+                error = dy[t, b, o]
+                if error == zero:
                     continue  # no loss is taken at this step
-                dd[o] += of_output
+                state, back, weights, total = h[t, b], dh[t, b], across[o], product[o]
+                dd[o] += error
                 for j in range(H):
-                    back[j] += of_output * weights[j]
+                    back[j] += error * weights[j]
                 for j in range(H):
-                    total[j] += of_output * state[j]
+                    total[j] += error * state[j]
     for o in range(O):
         for j in range(H):
             dV[j, o] += product[o, j]

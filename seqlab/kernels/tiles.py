@@ -250,6 +250,35 @@ def tile(
 
 
 @intrinsic
+def turn(typing: Any, a: Any, a_at: Any, a_row: Any, c: Any, c_at: Any, c_row: Any) -> Any:
+    """Transpose a block of `LANES` rows of `LANES` numbers; pointers, each with its place and row distance."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        emit = _Emitter(builder, context, signature.args[0].dtype)
+        a, a_at, a_row, c, c_at, c_row = values
+        source, to = emit.at(a, a_at), emit.at(c, c_at)
+        rows = [emit.load(emit.at(source, emit.times(a_row, r)), 1)[0] for r in range(LANES)]
+        # Squares of 1, 2, 4, … change places with those beyond the diagonal.
+        size = 1
+        while size < LANES:
+            kind = ir.VectorType(_I32, LANES)
+            low = [lane if not lane & size else LANES + lane - size for lane in range(LANES)]
+            high = [lane + size if not lane & size else LANES + lane for lane in range(LANES)]
+            for r in range(LANES):
+                if not r & size:
+                    pair = rows[r], rows[r + size]
+                    rows[r] = builder.shuffle_vector(*pair, ir.Constant(kind, low))
+                    rows[r + size] = builder.shuffle_vector(*pair, ir.Constant(kind, high))
+            size *= 2
+        for r in range(LANES):
+            emit.store([rows[r]], emit.at(to, emit.times(c_row, r)))
+        return context.get_dummy_value()
+
+    n = types.intp
+    return types.void(a, n, n, c, n, n), generate
+
+
+@intrinsic
 def panel_width(typing: Any, left: Any) -> Any:
     """The width of the next panel, for so many columns that are left.
 
