@@ -251,7 +251,7 @@ def tile(
 
 @intrinsic
 def turn(typing: Any, a: Any, a_at: Any, a_row: Any, c: Any, c_at: Any, c_row: Any) -> Any:
-    """Transpose a block of `LANES` rows of `LANES` numbers; pointers, each with its place and row distance."""
+    """Transpose a block of `LANES` rows of `LANES` numbers; pointers, each with its place and row step."""
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         emit = _Emitter(builder, context, signature.args[0].dtype)
