@@ -82,7 +82,7 @@ def bench(spec: Spec, threads: int, recording: bool = False) -> dict[str, Any]:
     """
     threads = min(threads, len(slices(spec)))
     warmth = Warmth(say=lambda **_: None, interrupted=lambda: False)
-    warmth.load()
+    warmth.load(spec)
     warmth.compile(spec)
     trainer = Trainer(_without_cadence(spec), threads)
     try:

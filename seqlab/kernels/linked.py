@@ -8,9 +8,12 @@ functions of a shared library that are bound as they are needed, the cell first 
 the function or finds it in the cache, puts its address into the cell, and goes on there.
 """
 
+from __future__ import annotations
+
 import ctypes
 import inspect
 import os
+import subprocess
 import sys
 import traceback
 from collections.abc import Callable
@@ -24,6 +27,8 @@ from numba.extending import intrinsic
 
 from seqlab.kernels.jit import Array, compile_for_c
 
+_cells: list[_Cell] = []
+_other: _Other | None = None
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _instruction: Any = intrinsic  # what it makes is called without the first argument, which type checkers miss
 
@@ -53,7 +58,8 @@ def linked(function: _Function) -> _Function:
         ]
 
         def generate(context: Any, builder: Any, _: Any, values: Any) -> Any:
-            cell.fill()  # so that an error in it is seen here, and not in the middle of a kernel
+            if _other is None:
+                cell.fill()  # so that an error in it is seen here, and not in the middle of a kernel
             plain = [
                 context.make_array(kind)(context, builder, value).data
                 if isinstance(kind, types.Array)
@@ -99,14 +105,48 @@ def vectorised(typing: Any) -> Any:
     return types.void(), generate
 
 
+def functions(dtype: str) -> list[_Cell]:
+    """All linked functions of the modules that are loaded, for one dtype."""
+    return [cell for cell in _cells if cell.dtype == dtype]
+
+
+def wait_for(process: subprocess.Popen[str]) -> None:
+    """Leave to a process what it will have put into the cache; it writes the names of what is there."""
+    global _other
+    _other = _Other(process)
+
+
+class _Other:
+    """A process that compiles, too."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+        self._done: set[str] = set()
+
+    def wait(self, name: str) -> None:
+        """Until a function is in the cache, or the process has ended."""
+        stream = self._process.stdout
+        while stream is not None and name not in self._done:
+            line = stream.readline()
+            if not line:
+                self._process.wait()
+                stream.close()
+                self._process.stdout = None
+                return
+            self._done.add(line.strip())
+
+
 class _Cell:
     """A cell of memory that holds the address of a function for one type of numbers.
 
     Attributes:
         name: by which compiled code finds the cell.
+        word: the function's own name.
+        dtype: of the numbers.
     """
 
     def __init__(self, function: Callable[..., Any], number: Any, pointers: list[bool], result: Any) -> None:
+        self.word, self.dtype = function.__name__, str(number)
         self.name = f"seqlab.{function.__module__}.{function.__name__}.{number}"
         self._function = function
         self._signature = result(*[types.CPointer(number) if pointer else types.intp for pointer in pointers])
@@ -118,12 +158,15 @@ class _Cell:
         self._stub = self._kind(self._first_call)
         self._cell = ctypes.c_void_p(ctypes.cast(self._stub, ctypes.c_void_p).value)
         llvmlite.binding.add_symbol(self.name, ctypes.addressof(self._cell))
+        _cells.append(self)
 
     def fill(self) -> None:
         """Compile the function, or find it in the cache, unless that is done."""
         # Numba's own lock: a kernel that is just being compiled may need this function, too.
         with global_compiler_lock:
             if self._compiled is None:
+                if _other is not None:
+                    _other.wait(self.name)
                 self._compiled = compile_for_c(self._function, self._signature)
                 self._cell.value = self._compiled.address
 

@@ -94,7 +94,7 @@ class Job:
         writer.event("started", host=writer.status.host, pid=writer.status.pid)
         writer.set_status(state="importing", steps=self._steps)
         writer.event("importing")
-        self._warmth.load()
+        self._warmth.load(self._spec)
         writer.set_status(state="compiling")
         writer.event("compiling", cell=cell)
         seconds = self._warmth.compile(self._spec)

@@ -36,19 +36,26 @@ class Warmth:
     def warm(self, choice: Mapping[str, Any]) -> None:
         """Import, compile and measure for a resolved spec, saying where it is."""
         spec = validate(choice)
-        self.load()
+        self.load(spec)
         seconds = self.compile(spec)
         ready = {"state": "ready", "cell": spec.model.cell, "seconds": round(seconds, 3)}
         self.say(**ready)
         if not self._interrupted() and _can_be_tried(spec):
             self.say(**ready, **self._measure(spec))
 
-    def load(self) -> float:
-        """Import Numba and everything that training needs; returns the seconds it took."""
+    def load(self, spec: Spec) -> float:
+        """Import Numba and everything that training needs; returns the seconds it took.
+
+        Args:
+            spec: what will be compiled next, for which a second process may already do its part.
+        """
         if self._imported:
             return 0.0
         self.say(state="importing")
         start = time.perf_counter()
+        from seqlab.kernels import ahead
+
+        ahead.start(spec.model.cell, spec.training.precision)
         import seqlab.training.trainer  # noqa: F401
 
         self._imported = True
