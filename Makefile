@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help lab test check lint format typecheck imports pytest clean
+.PHONY: help lab test check bench lint format typecheck imports pytest clean
 
 help:  ## what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -44,6 +44,14 @@ $(VENV)/installed: pyproject.toml constraints.txt
 $(VENV)/developed: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --group dev
 	@touch $@
+
+bench: $(VENV)/developed  ## beside PyTorch and JAX, most of an hour: writes benchmarks/RESULTS.md
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --group bench
+	$(BIN)/python -m benchmarks.training_step
+	$(BIN)/python -m benchmarks.threads
+	$(BIN)/python -m benchmarks.growth
+	$(BIN)/python -m benchmarks.start_up
+	$(BIN)/python -m benchmarks.recording
 
 clean:  ## remove what was set up here
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -26,7 +26,7 @@ PREFACE = """# Measurements of the core
 Put together by the scripts named below each heading, from what they measured; the figures are in
 `benchmarks/results`. Those of the lab and its screen are in `benchmarks/LAB.md`. To measure again:
 
-    python -m pip install -e . --group bench
+    make bench
 """
 
 

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import hypothesis
 import pytest
 
 from seqlab.spec import Spec, load_spec
+
+# How long an example takes depends on what else the machine does, and on what is compiled already.
+hypothesis.settings.register_profile("seqlab", deadline=None)
+hypothesis.settings.load_profile("seqlab")
 
 
 @pytest.fixture(autouse=True)
