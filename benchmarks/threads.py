@@ -54,7 +54,7 @@ def measure(workers: Mapping[int, Worker], cell: str, shape: tuple[int, ...], ro
     for worker in workers.values():
         with tempfile.TemporaryDirectory() as files:
             worker.ask(do="open", shape=[cell, *shape], files=files)
-            gradients.append(dict(np.load(f"{files}/seqlab.npz")))
+            gradients.append(dict(np.load(f"{files}/seqlab-0.npz")))
     one, two = gradients
     if any((one[name] != two[name]).any() for name in one):
         raise RuntimeError(f"two threads find another gradient than one at {cell} {shape}")

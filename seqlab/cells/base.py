@@ -18,9 +18,10 @@ Shape = tuple[int, ...]
 Arrays = tuple[NDArray[Any], ...]
 
 _PADDING = 16
-"""Packed weights have columns for a multiple of this."""
+"""Packed weights have columns for a multiple of this, as the narrowest tile of any machine divides it."""
 _TOGETHER = 128
-"""Rows, at least, of derivatives that are kept until they are added to the gradients of the weights."""
+"""Rows, at least, of derivatives that are kept until they are added to the gradients of the weights: where
+products of matrices that are not packed get fast."""
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """How kernels are compiled, and where their machine code is kept.
 
-There is one decorator, `jit`. It compiles on the first call (lazily, one version for each dtype), releases
-the interpreter lock while a kernel runs, and keeps the machine code on disk, so that only the first process
-on a machine pays for it.
+There are two decorators: `jit` here, and `linked` in linked.py for what kernels have in common. `jit`
+compiles on the first call (lazily, one version for each dtype), releases the interpreter lock while a kernel
+runs, and keeps the machine code on disk, so that only the first process on a machine pays for it.
 
 Numba looks up stored code by the source of the function's own file. It does not see that a function called
 from another file has changed, nor that a compiler flag has. So the folder it stores in is named by a hash
@@ -68,15 +68,6 @@ def compile_for_c(function: Callable[..., Any], signature: Any) -> Any:
     """Compile a function to be called as one of C, or find it in `cache_folder()`; it has an `address`."""
     flags = {name: FLAGS[name] for name in ("error_model", "fastmath")}
     return _in_folder(lambda: numba.cfunc(signature, cache=_writable, **flags)(function))
-
-
-def inlined(function: _Function) -> _Function:
-    """For a part of one kernel: becomes lines of its caller, and is not compiled by itself.
-
-    Whatever a compiled function calls is compiled into it once more, so layers of them add up.
-    """
-    part: _Function = numba.njit(inline="always", **FLAGS)(function)
-    return part
 
 
 def _in_folder(compiler: Callable[[], Any]) -> Any:

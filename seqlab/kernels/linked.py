@@ -8,12 +8,9 @@ functions of a shared library that are bound as they are needed, the cell first 
 the function or finds it in the cache, puts its address into the cell, and goes on there.
 """
 
-from __future__ import annotations
-
 import ctypes
 import inspect
 import os
-import subprocess
 import sys
 import traceback
 from collections.abc import Callable
@@ -27,8 +24,6 @@ from numba.extending import intrinsic
 
 from seqlab.kernels.jit import Array, compile_for_c
 
-_cells: list[_Cell] = []
-_other: _Other | None = None
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _instruction: Any = intrinsic  # what it makes is called without the first argument, which type checkers miss
 
@@ -58,8 +53,7 @@ def linked(function: _Function) -> _Function:
         ]
 
         def generate(context: Any, builder: Any, _: Any, values: Any) -> Any:
-            if _other is None:
-                cell.fill()  # so that an error in it is seen here, and not in the middle of a kernel
+            cell.fill()  # so that an error in it is seen here, and not in the middle of a kernel
             plain = [
                 context.make_array(kind)(context, builder, value).data
                 if isinstance(kind, types.Array)
@@ -89,8 +83,9 @@ def linked(function: _Function) -> _Function:
 def vectorised(typing: Any) -> Any:
     """Said first in a linked function that is a plain loop: it may go as fast as vectors can.
 
-    Its arrays do not overlap, which Numba could find out only at run time, each time; and it may use the
-    widest vectors of the processor, which LLVM avoids on some where they slow down the clock of other code.
+    What it writes through one pointer it touches through no other, which it would have to find out at run
+    time, each time; and it may use the widest vectors of the processor, which LLVM avoids on some where they
+    slow down the clock of other code.
     """
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
@@ -105,48 +100,14 @@ def vectorised(typing: Any) -> Any:
     return types.void(), generate
 
 
-def functions(dtype: str) -> list[_Cell]:
-    """All linked functions of the modules that are loaded, for one dtype."""
-    return [cell for cell in _cells if cell.dtype == dtype]
-
-
-def wait_for(process: subprocess.Popen[str]) -> None:
-    """Leave to a process what it will have put into the cache; it writes the names of what is there."""
-    global _other
-    _other = _Other(process)
-
-
-class _Other:
-    """A process that compiles, too."""
-
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self._process = process
-        self._done: set[str] = set()
-
-    def wait(self, name: str) -> None:
-        """Until a function is in the cache, or the process has ended."""
-        stream = self._process.stdout
-        while stream is not None and name not in self._done:
-            line = stream.readline()
-            if not line:
-                self._process.wait()
-                stream.close()
-                self._process.stdout = None
-                return
-            self._done.add(line.strip())
-
-
 class _Cell:
     """A cell of memory that holds the address of a function for one type of numbers.
 
     Attributes:
         name: by which compiled code finds the cell.
-        word: the function's own name.
-        dtype: of the numbers.
     """
 
     def __init__(self, function: Callable[..., Any], number: Any, pointers: list[bool], result: Any) -> None:
-        self.word, self.dtype = function.__name__, str(number)
         self.name = f"seqlab.{function.__module__}.{function.__name__}.{number}"
         self._function = function
         self._signature = result(*[types.CPointer(number) if pointer else types.intp for pointer in pointers])
@@ -158,15 +119,12 @@ class _Cell:
         self._stub = self._kind(self._first_call)
         self._cell = ctypes.c_void_p(ctypes.cast(self._stub, ctypes.c_void_p).value)
         llvmlite.binding.add_symbol(self.name, ctypes.addressof(self._cell))
-        _cells.append(self)
 
     def fill(self) -> None:
         """Compile the function, or find it in the cache, unless that is done."""
         # Numba's own lock: a kernel that is just being compiled may need this function, too.
         with global_compiler_lock:
             if self._compiled is None:
-                if _other is not None:
-                    _other.wait(self.name)
                 self._compiled = compile_for_c(self._function, self._signature)
                 self._cell.value = self._compiled.address
 

@@ -50,11 +50,11 @@ def backward(h: Array, dy: Array, gradients: Arrays, scratch: Arrays, dh: Array)
         dh: [T,B,H], overwritten with ∂L/∂h.
     """
     dV, dd = gradients
-    across, product = scratch
+    across, turned = scratch
     T, B, H = h.shape
     O = dd.size  # noqa: E741
     zero = dh.dtype.type(0)
-    product[:, :] = zero
+    turned[:, :] = zero
     everything = dh.reshape(dh.size)
     for k in range(everything.size):
         everything[k] = zero
@@ -64,7 +64,7 @@ def backward(h: Array, dy: Array, gradients: Arrays, scratch: Arrays, dh: Array)
                 error = dy[t, b, o]
                 if error == zero:
                     continue  # no loss is taken at this step
-                state, back, weights, total = h[t, b], dh[t, b], across[o], product[o]
+                state, back, weights, total = h[t, b], dh[t, b], across[o], turned[o]
                 dd[o] += error
                 for j in range(H):
                     back[j] += error * weights[j]
@@ -72,4 +72,4 @@ def backward(h: Array, dy: Array, gradients: Arrays, scratch: Arrays, dh: Array)
                     total[j] += error * state[j]
     for o in range(O):
         for j in range(H):
-            dV[j, o] += product[o, j]
+            dV[j, o] += turned[o, j]

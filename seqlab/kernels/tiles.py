@@ -60,7 +60,7 @@ class _Emitter:
         self.nothing = ir.Constant(self.vector, ir.Undefined)
         kind = ir.FunctionType(self.vector, [self.vector] * 3)
         self.fused = cgutils.get_or_insert_function(
-            builder.module, kind, f"llvm.fma.v{LANES}f{dtype.bitwidth}"
+            builder.module, kind, f"llvm.fmuladd.v{LANES}f{dtype.bitwidth}"
         )
 
     def at(self, base: Any, *offsets: Any) -> Any:

@@ -112,9 +112,9 @@ class _Window:
 class Pass:
     """Forward and backward passes of `batch` sequences through windows of up to `window` timesteps.
 
-    Its weights are the network's as they were at the last `reset` or `take_weights`. The states after a
-    window are the start of the next until `reset`. Derivatives are handed from a window to the one before
-    only on request.
+    Its weights are the network's as they were at the last `reset` or `take_weights`, or else at the first
+    window. The states after a window are the start of the next until `reset`. Derivatives are handed from a
+    window to the one before only on request.
 
     Args:
         network: whose weights are used.
@@ -129,7 +129,7 @@ class Pass:
         self._memory = {key: _zeros(prod(shape), network.dtype) for key, shape in shapes.items()}
         self._windows: dict[int, _Window] = {}
         self._current = self._window(window)
-        self.reset()
+        self._has_weights = False
 
     @property
     def nbytes(self) -> int:
@@ -145,6 +145,7 @@ class Pass:
 
     def take_weights(self) -> None:
         """Use the network's weights as they are now; the states stay."""
+        self._has_weights = True
         network = self.network
         for layer, parameters in zip(self._current.layers, network.parameters.layers, strict=True):
             network.pack(parameters, layer.packed)
@@ -169,6 +170,8 @@ class Pass:
         Returns:
             The outputs [m, B, O]; a buffer, overwritten by the next call.
         """
+        if not self._has_weights:
+            self.take_weights()
         network, before = self.network, self._current
         window = self._current = self._window(len(x))
         for old, layer in zip(before.layers, window.layers, strict=True):

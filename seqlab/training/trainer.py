@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqlab.kernels import optimizers
+from seqlab.kernels.denormals import as_zeros
 from seqlab.methods import Clip, Optimizer
 from seqlab.methods.clipping import NormClip, ValueClip
 from seqlab.spec import Spec
@@ -211,6 +212,7 @@ class Trainer:
             self._gradients[0].flat += other.flat
         return sum(losses)
 
+    @as_zeros()
     def apply(self, loss: float) -> Step:
         """Clip the gradient that the passes left, and update the weights, unless something is not finite."""
         gradient = self._gradients[0].flat

@@ -35,7 +35,7 @@ LIVE_EVERY = 0.25
 LIVE_SHARE = 50
 """A live frame comes no sooner than this many times what the last one cost."""
 _RATE_OVER = 1.0
-_COPIES = 2
+_COPIES = 3
 """Sets of weights that wait to be recorded; then training waits."""
 _ROWS = 1_000
 """Rows that wait; then training waits."""

@@ -7,11 +7,17 @@ import os
 import statistics
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from seqlab.runs.launch import chosen_threads
 from seqlab.spec import Spec, validate
 from seqlab.spec.plan import slices, step_bytes
+from seqlab.worker import ahead
+
+if TYPE_CHECKING:
+    import subprocess
+
+    from seqlab.training.trainer import Trainer
 
 _MEASURED_SECONDS = 0.3
 _MOST_WORK = 2_000_000_000
@@ -31,6 +37,7 @@ class Warmth:
         self.say = say
         self._interrupted = interrupted
         self._imported = False
+        self._ahead: subprocess.Popen[bytes] | None = None
         self._compiled: dict[tuple[str, ...], float] = {}
 
     def warm(self, choice: Mapping[str, Any]) -> None:
@@ -47,15 +54,15 @@ class Warmth:
         """Import Numba and everything that training needs; returns the seconds it took.
 
         Args:
-            spec: what will be compiled next, for which a second process may already do its part.
+            spec: what will be compiled next; if nothing of it is, a second process begins with it at once.
         """
         if self._imported:
             return 0.0
         self.say(state="importing")
         start = time.perf_counter()
-        from seqlab.kernels import ahead
+        import seqlab.kernels.jit
 
-        ahead.start(spec.model.cell, spec.training.precision)
+        self._ahead = ahead.start(spec)
         import seqlab.training.trainer  # noqa: F401
 
         self._imported = True
@@ -65,6 +72,7 @@ class Warmth:
         """Compile every kernel that a spec uses, or load it from the cache; returns the seconds it took.
 
         A tiny network of the same kind goes once through everything; shapes are not part of what is compiled.
+        With a second processor and nothing in the cache, a second process does half of it.
         """
         training = spec.training
         key = (
@@ -77,7 +85,13 @@ class Warmth:
         if key not in self._compiled:
             self.say(state="compiling", cell=spec.model.cell)
             start = time.perf_counter()
-            _exercise(spec)
+            trainer = tiny_trainer(spec)
+            first_half(trainer)
+            ahead.wait(self._ahead)
+            second_half(spec, trainer)
+            trainer.advance()
+            trainer.evaluate()
+            trainer.probe.look()
             self._compiled[key] = time.perf_counter() - start
         return self._compiled[key]
 
@@ -122,10 +136,9 @@ def threads_for(spec: Spec) -> int:
     return chosen_threads(os.environ) or min(cores, len(slices(spec)))
 
 
-def _exercise(spec: Spec) -> None:
-    import numpy as np
-
-    from seqlab.training.trainer import Trainer, clip_gradient
+def tiny_trainer(spec: Spec) -> Trainer:
+    """A trainer of the same kind, as small as can be."""
+    from seqlab.training.trainer import Trainer
 
     tiny = spec.model_copy(
         update={
@@ -136,11 +149,27 @@ def _exercise(spec: Spec) -> None:
             ),
         }
     )
-    trainer = Trainer(tiny)
-    trainer.advance()
-    trainer.evaluate()
-    trainer.probe.look()
+    return Trainer(tiny)
+
+
+def first_half(trainer: Trainer) -> None:
+    """Compile what a step begins with."""
+    part, work = trainer.draw()[0], trainer.passes[0]
+    work.reset()
+    work.forward(part.inputs)
+    work.loss(part.targets, part.mask, 1.0)
+
+
+def second_half(spec: Spec, trainer: Trainer) -> None:
+    """Compile what a step ends with, the last first."""
+    import numpy as np
+
+    from seqlab.training.trainer import clip_gradient
+
+    part, work = trainer.draw()[0], trainer.passes[0]
     clip_gradient(spec.training.clip, np.full(1, 1e30, spec.training.precision), math.inf)
+    trainer.apply(0.0)
+    work.backward(part.inputs, trainer.network.empty())
 
 
 def _can_be_tried(spec: Spec) -> bool:

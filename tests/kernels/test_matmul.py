@@ -30,7 +30,7 @@ def pack_transposed(U, packed):
 
 
 @numba.njit
-def multiply(a, x, packed, c, M, N):
+def packed_product(a, x, packed, c, M, N):
     """`a` [parts,M,K], `x` [M,F], `c` [·,·]."""
     parts, _, K = a.shape
     F = x.shape[1]
@@ -58,7 +58,7 @@ def draw(seed, dtype):
 @given(M=sizes, N=sizes, K=sizes, F=st.integers(0, 20), parts=st.integers(0, 4), seed=seeds)
 @example(M=1, N=1, K=1, F=0, parts=1, seed=0)
 @example(M=33, N=130, K=40, F=3, parts=1, seed=0)
-def test_multiply_adds_the_bias_every_part_and_the_inputs(dtype, M, N, K, F, parts, seed):
+def test_a_product_adds_the_bias_every_part_and_the_inputs(dtype, M, N, K, F, parts, seed):
     some = draw(seed, dtype)
     a, x, bias = some(parts, M, K), some(M, F), some(N + 2)
     U, W = some(parts * K, N + 2), some(F, N + 2)
@@ -66,7 +66,7 @@ def test_multiply_adds_the_bias_every_part_and_the_inputs(dtype, M, N, K, F, par
     end = pack(bias, 2, U, W, N, packed)
     assert end <= packed.size
     c = np.full((M + 1, N + 1), 7e7, dtype)
-    assert multiply(a, x, packed, c, M, N) == end
+    assert packed_product(a, x, packed, c, M, N) == end
     wide = U.astype(float)[:, 2:], W.astype(float)[:, 2:], bias.astype(float)[2:]
     expected = wide[2] + x @ wide[1] + sum(a[p] @ wide[0][p * K : (p + 1) * K] for p in range(parts))
     assert relative_error(c[:M, :N], expected) <= TOLERANCE[dtype]
@@ -83,7 +83,7 @@ def test_a_packed_transpose_multiplies_as_the_transpose(dtype, M, N, K, seed):
     packed = np.zeros(packed_size(K, N), dtype)
     pack_transposed(U, packed)
     c = np.full((M, N), 7e7, dtype)
-    multiply(a[np.newaxis], a[:, :0].copy(), packed, c, M, N)
+    packed_product(a[np.newaxis], a[:, :0].copy(), packed, c, M, N)
     assert relative_error(c, a.astype(float) @ U.astype(float).T) <= TOLERANCE[dtype]
 
 
@@ -106,7 +106,7 @@ def test_nan_stays_in_its_row():
     packed = np.zeros(packed_size(4, 7), np.float32)
     pack_transposed(np.ones((7, 4), np.float32), packed)
     c = np.zeros((5, 7), np.float32)
-    multiply(a[np.newaxis], a[:, :0].copy(), packed, c, 5, 7)
+    packed_product(a[np.newaxis], a[:, :0].copy(), packed, c, 5, 7)
     assert np.isnan(c[2]).all()
     assert (np.delete(c, 2, axis=0) == 4).all()
 
