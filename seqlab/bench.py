@@ -17,9 +17,7 @@ import resource
 import signal
 import statistics
 import sys
-import tempfile
 import time
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,24 +26,17 @@ import numpy as np
 
 from seqlab import console
 from seqlab.kernels.jit import cache_is_writable, is_compiled
-from seqlab.runs.control import Inbox
 from seqlab.runs.launch import BLAS_THREADS, environment_for
-from seqlab.runs.layout import RunError, create_run
-from seqlab.runs.persist import Persister
-from seqlab.runs.writer import RunWriter
+from seqlab.runs.layout import RunError
 from seqlab.spec import Spec, SpecError, validate
 from seqlab.spec.plan import matrix_operations, slices
-from seqlab.training.profile import BESIDE, Profile, Watched, parts_of, parts_of_a_step
+from seqlab.training.profile import Profile, parts_of, parts_of_a_step
 from seqlab.training.trainer import Trainer
-from seqlab.worker.job import Job
-from seqlab.worker.recorder import Recorder
+from seqlab.worker.costs import NEVER, RECORDING, advance, estimate, recorded_run
 from seqlab.worker.warmth import Warmth, threads_for
 
 if TYPE_CHECKING:
     from rich.table import Table
-
-RECORDING = ("metrics", "frames", "checkpoints", "probe")
-"""What recording consists of; frames are without the probe, which looks at the network for them."""
 
 _SECONDS = 4.0
 _STRETCH = 0.25
@@ -54,10 +45,6 @@ _LEAST_STEPS = 5
 _QUIET = 0.05
 """Seconds after a large product in which the threads of BLAS still wait for another."""
 _SQUARE = 2_048
-_RECORDING_SECONDS = 20.0
-_LEAST_FRAMES = 3
-_ROWS = 20
-_NEVER = 10**9
 
 
 def bench(spec: Spec, threads: int, recording: bool = False) -> dict[str, Any]:
@@ -86,16 +73,16 @@ def bench(spec: Spec, threads: int, recording: bool = False) -> dict[str, Any]:
     warmth.compile(spec)
     trainer = Trainer(_without_cadence(spec), threads)
     try:
-        _advance(trainer)
+        advance(trainer)
         evaluation = _evaluation(trainer, threads) / spec.training.eval_every
-        costs = _recording_costs(trainer, spec)
+        costs = estimate(trainer, spec)
         peak = _peak_rss()
         steps, rates, profiled = _measure(trainer)
     finally:
         trainer.close()
     shares = None
     if recording:
-        shares, costs = _recorded_run(spec, warmth, statistics.median(steps))
+        shares, costs = recorded_run(spec, warmth, statistics.median(steps), console.say)
     step = statistics.median(steps)
     quartiles = statistics.quantiles(steps, method="inclusive")
     gflops, best = matrix_operations(spec) / step / 1e9, max(rates)
@@ -153,18 +140,11 @@ def _stretch(trainer: Trainer) -> Iterator[float]:
     until = time.perf_counter() + _STRETCH
     while True:
         began = time.perf_counter()
-        _advance(trainer)
+        advance(trainer)
         ended = time.perf_counter()
         yield ended - began
         if ended >= until:
             return
-
-
-def _advance(trainer: Trainer) -> Any:
-    result = trainer.advance()
-    if result.diverged:
-        raise SystemExit(f"diverged at step {result.step:,}: {result.diverged}; nothing to measure")
-    return result
 
 
 def _large_product(dtype: np.dtype[Any]) -> Callable[[], float]:
@@ -203,93 +183,10 @@ def _peak_rss() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
-def _watched_recorder(trainer: Trainer, recorder: Recorder) -> Iterator[Watched]:
-    yield recorder, "record", "metrics"
-    yield recorder, "keep_frame", "frames"
-    yield recorder, "keep_checkpoint", "checkpoints"
-    yield trainer, "evaluate", "evaluation"
-    yield trainer.probe, "look", "probe"
-    yield recorder.writer, "row", "metrics"
-    yield recorder.persister, "frame", "frames"
-    yield recorder.persister, "checkpoint", "checkpoints"
-
-
 def _without_cadence(spec: Spec) -> Spec:
     """With a row at each step, and never anything else."""
-    cadence = {"log_every": 1, **dict.fromkeys(("eval_every", "frame_every", "checkpoint_every"), _NEVER)}
+    cadence = {"log_every": 1, **dict.fromkeys(("eval_every", "frame_every", "checkpoint_every"), NEVER)}
     return spec.model_copy(update={"training": spec.training.model_copy(update=cadence)})
-
-
-def _recording_costs(trainer: Trainer, spec: Spec) -> dict[str, float]:
-    """Seconds of the training thread for each step, from a few of each thing and how often each is due.
-
-    What is due next may be thousands of steps away, so it is not waited for; `_recorded_run` does.
-    """
-    often = spec.training
-    every = {"metrics": often.log_every, "frames": often.frame_every, "checkpoints": often.checkpoint_every}
-    with tempfile.TemporaryDirectory(prefix="seqlab-bench-") as place:
-        folder = create_run(trainer.spec, Path(place))
-        with RunWriter(folder) as writer, Persister(writer, _NEVER, _NEVER) as persister:
-            recorder = Recorder(trainer, writer, persister, Inbox(folder, 0), _NEVER, 0.0)
-            with recorder, Profile(_watched_recorder(trainer, recorder)) as profile:
-                for _ in range(_LEAST_FRAMES):
-                    recorder.begin()
-                    recorder.drain()
-                    persister.drain()
-                until = time.perf_counter() + _STRETCH
-                for _ in range(_ROWS):
-                    began = time.perf_counter()
-                    recorder.record(_advance(trainer), began)
-                    if began >= until:
-                        break
-                recorder.drain()
-    calls, totals = [part for part, _ in profile.times], profile.totals()
-    return {part: totals[part] / calls.count(part) / steps for part, steps in every.items()}
-
-
-class _WatchedJob(Job):
-    """A job that measures its own training loop, from its first step on."""
-
-    profile: Profile
-
-    def _train(self, trainer: Trainer, recorder: Recorder) -> tuple[str, str, dict[str, Any]]:
-        signal.signal(signal.SIGINT, self._on_sigterm)
-        watched = [*_watched_recorder(trainer, recorder), (trainer, "advance", "training")]
-        with Profile(watched) as self.profile:
-            return super()._train(trainer, recorder)
-
-
-def _recorded_run(spec: Spec, warmth: Warmth, step: float) -> tuple[dict[str, Any], dict[str, float]]:
-    """Train a run as a worker does, as long as some frames take at the spec's own cadence.
-
-    The run folder lies where temporary files do.
-
-    Returns:
-        Shares of the training time: what each part of recording takes of the training thread, their `sum`,
-        and `beside`, the processor time of the thread that does the rest of it; the number of `steps`, and
-        `step_ms`, the median of what they took. And the seconds of each part for each step.
-    """
-    often = spec.training
-    interval = math.lcm(often.frame_every, often.checkpoint_every)
-    intervals = max(_LEAST_FRAMES, round(_RECORDING_SECONDS / (interval * step)))
-    steps = min(interval * intervals, often.steps)
-    console.say(f"training {steps:,} steps to see what recording costs, about {steps * step:.0f} s")
-    with tempfile.TemporaryDirectory(prefix="seqlab-bench-") as place:
-        job = _WatchedJob(create_run(spec, Path(place)), warmth, steps=steps)
-        if job.run():
-            raise SystemExit(1)  # the job has said why
-    times = job.profile.times
-    calls = [part for part, _ in times]
-    if calls.count("training") < steps:
-        raise SystemExit(130)  # it was stopped
-    totals: defaultdict[str, float] = defaultdict(float)
-    for part, seconds in times[calls.index("training") :]:
-        totals[part] += seconds
-    shares = {part: totals[part] / totals["training"] for part in RECORDING}
-    beside = {part: totals[part + BESIDE] / totals["training"] for part in RECORDING}
-    took = statistics.median(seconds for part, seconds in times if part == "training") * 1e3
-    found = {**shares, "sum": sum(shares.values()), "beside": beside, "steps": steps, "step_ms": took}
-    return found, {part: totals[part] / steps for part in RECORDING}
 
 
 def table(found: Mapping[str, Any]) -> Table:

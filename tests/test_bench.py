@@ -9,9 +9,10 @@ import sys
 
 import pytest
 
-from seqlab.bench import RECORDING, bench, table
+from seqlab.bench import bench, table
 from seqlab.runs.launch import environment_for
 from seqlab.spec.plan import matrix_operations
+from seqlab.worker.costs import RECORDING
 from tests.conftest import small
 
 PARTS = ["data", "forward", "backward", "update", "recording", "evaluation"]
@@ -22,7 +23,7 @@ def _briefly(monkeypatch: pytest.MonkeyPatch) -> None:
     """Enough to see every part at work."""
     monkeypatch.setattr("seqlab.bench._SECONDS", 0.0)
     monkeypatch.setattr("seqlab.bench._STRETCH", 0.02)
-    monkeypatch.setattr("seqlab.bench._RECORDING_SECONDS", 0.0)
+    monkeypatch.setattr("seqlab.worker.costs._RECORDING_SECONDS", 0.0)
     monkeypatch.setattr("seqlab.bench._SQUARE", 64)
 
 

@@ -19,7 +19,8 @@ the bias, then comes a row for each row of the stacked matrices; columns beyond 
 
 from seqlab.kernels.jit import Array, Int
 from seqlab.kernels.linked import linked
-from seqlab.kernels.tiles import LANES, TALLEST, WIDTHS, copy, panel_width, tile, turn, workspace
+from seqlab.kernels.tiles import copy, panel_width, tile, turn, workspace
+from seqlab.kernels.vectors import LANES, TALLEST, WIDTHS
 
 _WIDE = WIDTHS[0]
 

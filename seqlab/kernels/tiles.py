@@ -14,141 +14,17 @@ registers for each, as it is for exactness, not for speed.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-import llvmlite.binding
-import numba.core.config
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic as _intrinsic
 
-_config: Any = numba.core.config  # its settings are made at run time, unknown to type checkers
-
-
-def _vectors() -> tuple[int, dict[int, tuple[int, ...]]]:
-    """Float32 numbers in a vector; and for each number of vectors the heights of its tiles, tallest first."""
-    machine = llvmlite.binding.get_process_triple()
-    if not machine.startswith(("x86", "i686")):
-        return 4, {4: (6, 4, 1), 2: (6, 4, 1), 1: (12, 4, 1)}
-    if _config.CPU_NAME is None and llvmlite.binding.get_host_cpu_features().get("avx512f"):
-        return 16, {4: (6, 4, 1), 2: (6, 4, 1), 1: (12, 4, 1)}
-    return 8, {2: (6, 4, 1), 1: (12, 4, 1)}
-
-
-LANES, _HEIGHTS = _vectors()
-WIDTHS = tuple(LANES * vectors for vectors in _HEIGHTS)
-"""Columns of the tiles, widest first."""
-TALLEST = max(max(heights) for heights in _HEIGHTS.values())
-"""Rows of the tallest tile."""
+from seqlab.kernels.vectors import HEIGHTS, I32, I64, LANES, WIDTHS, Emitter, Values
 
 intrinsic: Any = _intrinsic  # what it makes is called without the first argument, which type checkers miss
-_I32, _I64 = ir.IntType(32), ir.IntType(64)
-Values = list[Any]
-
-
-class _Emitter:
-    """Writes vector code for arrays of one type of numbers."""
-
-    def __init__(self, builder: Any, context: Any, dtype: Any) -> None:
-        self.builder, self.context = builder, context
-        self.bytes = dtype.bitwidth // 8
-        self.number = context.get_data_type(dtype)
-        self.vector = ir.VectorType(self.number, LANES)
-        self.nothing = ir.Constant(self.vector, ir.Undefined)
-        kind = ir.FunctionType(self.vector, [self.vector] * 3)
-        self.fused = cgutils.get_or_insert_function(
-            builder.module, kind, f"llvm.fmuladd.v{LANES}f{dtype.bitwidth}"
-        )
-
-    def at(self, base: Any, *offsets: Any) -> Any:
-        """The address `base` plus the offsets, in numbers."""
-        total = offsets[0]
-        for offset in offsets[1:]:
-            total = self.builder.add(total, offset)
-        return self.builder.gep(base, [total])
-
-    def times(self, value: Any, factor: int) -> Any:
-        return self.builder.mul(value, ir.Constant(_I64, factor))
-
-    def load(self, address: Any, vectors: int) -> Values:
-        """Adjoining vectors."""
-        loaded = []
-        for vector in range(vectors):
-            place = self.at(address, ir.Constant(_I64, vector * LANES))
-            value = self.builder.load(self.builder.bitcast(place, self.vector.as_pointer()))
-            value.align = self.bytes
-            loaded.append(value)
-        return loaded
-
-    def store(self, values: Values, address: Any) -> None:
-        for vector, value in enumerate(values):
-            place = self.at(address, ir.Constant(_I64, vector * LANES))
-            stored = self.builder.store(value, self.builder.bitcast(place, self.vector.as_pointer()))
-            stored.align = self.bytes
-
-    def spread(self, address: Any) -> Any:
-        """A vector of one number, many times over."""
-        one = self.builder.insert_element(self.nothing, self.builder.load(address), ir.Constant(_I32, 0))
-        return self.builder.shuffle_vector(
-            one, self.nothing, ir.Constant(ir.VectorType(_I32, LANES), [0] * LANES)
-        )
-
-    def add_products(self, sums: Values, numbers: Values, vectors: Values) -> Values:
-        """Each number times each vector, added to the sums, row after row."""
-        width = len(vectors)
-        return [
-            self.builder.call(self.fused, [number, vectors[v], sums[r * width + v]])
-            for r, number in enumerate(numbers)
-            for v in range(width)
-        ]
-
-    def loop(self, count: Any, values: Values, body: Callable[[Any, Values], Values]) -> Values:
-        """`count` times values = body(number of the round, values)."""
-        builder, before = self.builder, self.builder.block
-        around, after = builder.append_basic_block("around"), builder.append_basic_block("after")
-        builder.cbranch(builder.icmp_signed(">", count, ir.Constant(_I64, 0)), around, after)
-        builder.position_at_end(around)
-        number, held = builder.phi(_I64), [builder.phi(value.type) for value in values]
-        new = body(number, held)
-        following = builder.add(number, ir.Constant(_I64, 1))
-        last = builder.block
-        number.add_incoming(ir.Constant(_I64, 0), before)
-        number.add_incoming(following, last)
-        for phi, first, later in zip(held, values, new, strict=True):
-            phi.add_incoming(first, before)
-            phi.add_incoming(later, last)
-        builder.cbranch(builder.icmp_signed("<", following, count), around, after)
-        builder.position_at_end(after)
-        results = []
-        for first, later in zip(values, new, strict=True):
-            phi = builder.phi(first.type)
-            phi.add_incoming(first, before)
-            phi.add_incoming(later, last)
-            results.append(phi)
-        return results
-
-    def choose(self, cases: list[tuple[Any, Callable[[], Any]]]) -> Any:
-        """What the first case whose condition holds comes to; the last one's must."""
-        builder = self.builder
-        end = builder.append_basic_block("end")
-        results = []
-        for number, (condition, case) in enumerate(cases):
-            if number < len(cases) - 1:
-                taken, other = builder.append_basic_block("case"), builder.append_basic_block("other")
-                builder.cbranch(condition, taken, other)
-                builder.position_at_end(taken)
-            results.append((case(), builder.block))
-            builder.branch(end)
-            if number < len(cases) - 1:
-                builder.position_at_end(other)
-        builder.position_at_end(end)
-        result = builder.phi(_I64)
-        for value, block in results:
-            result.add_incoming(value, block)
-        return result
 
 
 @intrinsic
@@ -193,12 +69,12 @@ def tile(
     signature = n(n, n, a, n, n, n, n, n, n, x, n, n, n, b, n, n, start, n, n, c, n, n)
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        emit = _Emitter(builder, context, signature.args[2].dtype)
+        emit = Emitter(builder, context, signature.args[2].dtype)
         (width, rows, a, a_at, a_row, a_step, parts, part, depth, x, x_at, x_row, x_depth, b, b_at, b_row,
          start, start_at, start_row, c, c_at, c_row) = values  # fmt: skip
         left, right, lines = emit.at(a, a_at), emit.at(x, x_at), emit.at(b, b_at)
         begin, out = emit.at(start, start_at), emit.at(c, c_at)
-        one = ir.Constant(_I64, 1)
+        one = ir.Constant(I64, 1)
         all_parts = builder.add(parts, one)
 
         def of(vectors: int, height: int) -> Any:
@@ -223,26 +99,26 @@ def tile(
             sums = emit.loop(all_parts, sums, one_part)
             for r in range(height):
                 emit.store(sums[r * vectors : (r + 1) * vectors], emit.at(out, emit.times(c_row, r)))
-            return ir.Constant(_I64, height)
+            return ir.Constant(I64, height)
 
         def fits(height: int) -> Any:
-            enough = builder.icmp_signed(">=", rows, ir.Constant(_I64, height))
+            enough = builder.icmp_signed(">=", rows, ir.Constant(I64, height))
             if height <= 4:
                 return enough
             # Two or three rows that are left over would be done one by one: better fours all the way.
-            beyond = builder.sub(rows, ir.Constant(_I64, height + 2))
-            return builder.and_(enough, builder.icmp_unsigned(">", beyond, ir.Constant(_I64, 1)))
+            beyond = builder.sub(rows, ir.Constant(I64, height + 2))
+            return builder.and_(enough, builder.icmp_unsigned(">", beyond, ir.Constant(I64, 1)))
 
         def of_width(vectors: int) -> Any:
-            return emit.choose([(fits(height), partial(of, vectors, height)) for height in _HEIGHTS[vectors]])
+            return emit.choose([(fits(height), partial(of, vectors, height)) for height in HEIGHTS[vectors]])
 
         return emit.choose(
             [
                 (
-                    builder.icmp_signed("==", width, ir.Constant(_I64, vectors * LANES)),
+                    builder.icmp_signed("==", width, ir.Constant(I64, vectors * LANES)),
                     partial(of_width, vectors),
                 )
-                for vectors in _HEIGHTS
+                for vectors in HEIGHTS
             ]
         )
 
@@ -254,14 +130,14 @@ def turn(typing: Any, a: Any, a_at: Any, a_row: Any, c: Any, c_at: Any, c_row: A
     """Transpose a block of `LANES` rows of `LANES` numbers; pointers, each with its place and row step."""
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        emit = _Emitter(builder, context, signature.args[0].dtype)
+        emit = Emitter(builder, context, signature.args[0].dtype)
         a, a_at, a_row, c, c_at, c_row = values
         source, to = emit.at(a, a_at), emit.at(c, c_at)
         rows = [emit.load(emit.at(source, emit.times(a_row, r)), 1)[0] for r in range(LANES)]
         # Squares of 1, 2, 4, … change places with those beyond the diagonal.
         size = 1
         while size < LANES:
-            kind = ir.VectorType(_I32, LANES)
+            kind = ir.VectorType(I32, LANES)
             low = [lane if not lane & size else LANES + lane - size for lane in range(LANES)]
             high = [lane + size if not lane & size else LANES + lane for lane in range(LANES)]
             for r in range(LANES):
@@ -287,10 +163,10 @@ def panel_width(typing: Any, left: Any) -> Any:
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         narrowest = WIDTHS[-1]
-        width = ir.Constant(_I64, narrowest)
+        width = ir.Constant(I64, narrowest)
         for wider in WIDTHS[-2::-1]:
-            filled = builder.icmp_signed(">", values[0], ir.Constant(_I64, wider - narrowest))
-            width = builder.select(filled, ir.Constant(_I64, wider), width)
+            filled = builder.icmp_signed(">", values[0], ir.Constant(I64, wider - narrowest))
+            width = builder.select(filled, ir.Constant(I64, wider), width)
         return width
 
     return types.intp(types.intp), generate

@@ -12,6 +12,7 @@ is that process.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -24,7 +25,7 @@ PATIENCE = 60.0
 
 
 def start(spec: Spec) -> subprocess.Popen[bytes] | None:
-    """Start the second process, if that is of use; Numba must have been imported."""
+    """Start the second process, if that is of use."""
     from seqlab.kernels.jit import cache_is_writable, is_compiled
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -37,11 +38,11 @@ def start(spec: Spec) -> subprocess.Popen[bytes] | None:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        assert process.stdin is not None
-        process.stdin.write(spec.model_dump_json().encode())
-        process.stdin.close()
     except OSError:
         return None
+    assert process.stdin is not None
+    with contextlib.suppress(OSError), process.stdin as stream:  # it may have ended already
+        stream.write(spec.model_dump_json().encode())
     return process
 
 

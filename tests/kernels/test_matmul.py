@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from seqlab.cells.base import packed_size
-from seqlab.kernels import matmul, tiles
+from seqlab.kernels import matmul, vectors
 from tests.kernels.cases import TOLERANCE, relative_error, seeds
 
 each_dtype = pytest.mark.parametrize("dtype", TOLERANCE, ids=["float32", "float64"])
@@ -111,7 +111,7 @@ def test_nan_stays_in_its_row():
     assert (np.delete(c, 2, axis=0) == 4).all()
 
 
-@pytest.mark.skipif(tiles.LANES != 16, reason="this machine has narrower vectors, which all tests use")
+@pytest.mark.skipif(vectors.LANES != 16, reason="this machine has narrower vectors, which all tests use")
 def test_narrower_vectors_give_the_same_products(tmp_path):
     """Where there is AVX-512, the code for AVX2 is tried in a process that compiles for such a machine."""
     environment = {**os.environ, "NUMBA_CPU_NAME": "haswell", "NUMBA_CACHE_DIR": str(tmp_path)}

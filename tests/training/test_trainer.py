@@ -46,8 +46,9 @@ def test_truncation_changes_the_gradient(cell):
 @pytest.mark.parametrize("truncation", [0, 7])
 def test_the_number_of_threads_changes_no_bit(cell, truncation):
     spec = small(
-        {"length": 60}, {"cell": cell, "hidden": 64, "layers": 2}, batch_size=37, truncation=truncation
+        {"length": 100}, {"cell": cell, "hidden": 64, "layers": 2}, batch_size=97, truncation=truncation
     )
+    assert len(Trainer(spec).passes) == 3
     one, steps = weights_after(spec, 3, threads=1)
     three, others = weights_after(spec, 3, threads=3)
     assert one.tobytes() == three.tobytes()
@@ -55,8 +56,9 @@ def test_the_number_of_threads_changes_no_bit(cell, truncation):
 
 
 def test_evaluation_on_threads_is_the_same():
-    spec = small({"length": 60}, {"hidden": 64}, batch_size=37, eval_sequences=700)
+    spec = small({"length": 100}, {"hidden": 64}, batch_size=97, eval_sequences=700)
     one, three = Trainer(spec, 1), Trainer(spec, 3)
+    assert len(three.passes) == 3
     assert one.evaluate() == three.evaluate()
     three.close()
 
