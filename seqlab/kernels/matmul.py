@@ -95,6 +95,7 @@ def product(
                 for k in range(depth):
                     copy(spare, line_at + k * width, b, b_at + k * b_row + done, wanted)
         m = 0
+        soon, soon_at = b, b_at + (1 + parts * depth + x_depth) * width
         while m < M:
             out, out_at, out_row = c, c_at + m * c_row + done, c_row
             rows = min(M - m, TALLEST)
@@ -106,15 +107,18 @@ def product(
             start, start_at, start_row = out, out_at, out_row
             if packed:
                 start, start_at, start_row = b, b_at, 0
+            else:
+                soon, soon_at = c, c_at + (m + rows) * c_row + done
             rows = tile(
                 width, rows, a, a_at + m * a_row, a_row, a_step, parts, part, depth,
                 x, x_at + m * x_row, x_row, x_depth, lines, line_at, line_row,
-                start, start_at, start_row, out, out_at, out_row,
+                start, start_at, start_row, out, out_at, out_row, soon, soon_at,
             )  # fmt: skip
             if wanted < width:
                 for r in range(rows):
                     copy(c, c_at + (m + r) * c_row + done, spare, r * width, wanted)
             m += rows
+            soon_at += (parts * depth + x_depth) * LANES
         if packed:
             b_at += (1 + parts * depth + x_depth) * width
         done += width

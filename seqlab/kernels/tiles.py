@@ -31,7 +31,7 @@ intrinsic: Any = _intrinsic  # what it makes is called without the first argumen
 def tile(
     typing: Any, width: Any, rows: Any, a: Any, a_at: Any, a_row: Any, a_step: Any, parts: Any, part: Any,
     depth: Any, x: Any, x_at: Any, x_row: Any, x_depth: Any, b: Any, b_at: Any, b_row: Any,
-    start: Any, start_at: Any, start_row: Any, c: Any, c_at: Any, c_row: Any,
+    start: Any, start_at: Any, start_row: Any, c: Any, c_at: Any, c_row: Any, soon: Any, soon_at: Any,
 ) -> Any:  # fmt: skip
     """A tile of c = start + Σ_p a_p B_p + x B_x, of the tallest height that there are rows for.
 
@@ -61,19 +61,21 @@ def tile(
         c: the result.
         c_at: where it begins.
         c_row: from row to row.
+        soon: what will be read next; for each row of `b` that is read a line of it is fetched into the cache.
+        soon_at: where it begins.
 
     Returns:
         How many rows were done.
     """
     n = types.intp
-    signature = n(n, n, a, n, n, n, n, n, n, x, n, n, n, b, n, n, start, n, n, c, n, n)
+    signature = n(n, n, a, n, n, n, n, n, n, x, n, n, n, b, n, n, start, n, n, c, n, n, soon, n)
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         emit = Emitter(builder, context, signature.args[2].dtype)
         (width, rows, a, a_at, a_row, a_step, parts, part, depth, x, x_at, x_row, x_depth, b, b_at, b_row,
-         start, start_at, start_row, c, c_at, c_row) = values  # fmt: skip
+         start, start_at, start_row, c, c_at, c_row, soon, soon_at) = values  # fmt: skip
         left, right, lines = emit.at(a, a_at), emit.at(x, x_at), emit.at(b, b_at)
-        begin, out = emit.at(start, start_at), emit.at(c, c_at)
+        begin, out, later = emit.at(start, start_at), emit.at(c, c_at), emit.at(soon, soon_at)
         one = ir.Constant(I64, 1)
         all_parts = builder.add(parts, one)
 
@@ -88,6 +90,7 @@ def tile(
 
                 def add(k: Any, sums: Values) -> Values:
                     vector = emit.load(emit.at(line, builder.mul(k, b_row)), vectors)
+                    emit.fetch(emit.at(later, emit.times(builder.add(builder.mul(p, depth), k), LANES)))
                     first = builder.mul(k, step)
                     column = [emit.spread(emit.at(base, emit.times(row, r), first)) for r in range(height)]
                     return emit.add_products(sums, column, vector)

@@ -79,6 +79,14 @@ class Emitter:
             stored = self.builder.store(value, self.builder.bitcast(place, self.vector.as_pointer()))
             stored.align = self.bytes
 
+    def fetch(self, address: Any) -> None:
+        """Have the line of memory brought into the cache, as it will be read soon."""
+        pointer = ir.IntType(8).as_pointer()
+        kind = ir.FunctionType(ir.VoidType(), [pointer, I32, I32, I32])
+        prefetch = cgutils.get_or_insert_function(self.builder.module, kind, "llvm.prefetch.p0")
+        to_read, to_second_level, data = (ir.Constant(I32, value) for value in (0, 2, 1))
+        self.builder.call(prefetch, [self.builder.bitcast(address, pointer), to_read, to_second_level, data])
+
     def spread(self, address: Any) -> Any:
         """A vector of one number, many times over."""
         one = self.builder.insert_element(self.nothing, self.builder.load(address), ir.Constant(I32, 0))
