@@ -121,6 +121,9 @@ def main() -> None:
     if arguments.seqlab_alone:
         return
     show(summary(places))
+    for place in places:
+        if shortfalls(place):
+            place["profile"] = profile(place)
     if len(places) == 2 * len(CELLS) * len(SHAPES):
         results.save("training_step", {"machine": results.machine(), "places": places})
 
@@ -241,17 +244,33 @@ def summary(places: Sequence[Mapping[str, Any]]) -> str:
 
 
 def short(places: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Where a place falls short of what is wanted, and by how much."""
+    """Where a place falls short of what is wanted, by how much, and where its time goes."""
     lines = []
     for place in places:
-        ratio, share = min(place["faster"].values()), place["share"]["seqlab"]
-        wanted = WANTED_SHARE.get(place["shape"][0], 0.0) if place["cell"] != "rnn" else 0.0
-        where = f"{place['cell']} {', '.join(map(str, place['shape']))}, {place['threads']} threads"
-        if ratio <= 1:
-            lines.append(f"- {where}: {1 / ratio:.2f} times as slow as the better of the two.")
-        if share < wanted:
-            lines.append(f"- {where}: {share:.0%} of sgemm, of {wanted:.0%} wanted.")
-    return ["Short of what is wanted:", "", *lines, ""] if lines else []
+        words = shortfalls(place)
+        if words:
+            where = f"{place['cell']} {', '.join(map(str, place['shape']))}, threads {place['threads']}"
+            parts = ", ".join(f"{name} {ms:.2g}" for name, ms in place.get("profile", {}).items())
+            lines.append(f"- {where}: {' and '.join(words)}" + (f" (ms: {parts})." if parts else "."))
+    return ["Short of what is wanted, with a profile by `seqlab bench`:", "", *lines, ""] if lines else []
+
+
+def shortfalls(place: Mapping[str, Any]) -> list[str]:
+    """What a place lacks, in words."""
+    ratio, share = min(place["faster"].values()), place["share"]["seqlab"]
+    wanted = WANTED_SHARE.get(place["shape"][0], 0.0) if place["cell"] != "rnn" else 0.0
+    words = [f"{1 / ratio:.2f} times as slow as the better of the two"] if ratio <= 1 else []
+    return words + ([f"{share:.0%} of sgemm where {wanted:.0%} are wanted"] if share < wanted else [])
+
+
+def profile(place: Mapping[str, Any]) -> dict[str, float]:
+    """Milliseconds by part of a step, from `seqlab bench`."""
+    hidden, batch, length = map(str, place["shape"])
+    command = [sys.executable, "-m", "seqlab", "bench", "--json", "--cell", place["cell"], "--hidden", hidden]
+    command += ["--batch", batch, "--length", length, "--threads", str(place["threads"])]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    parts: dict[str, float] = json.loads(done.stdout)["parts"]
+    return parts
 
 
 def section(found: Mapping[str, Any]) -> str:

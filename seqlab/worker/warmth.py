@@ -85,9 +85,10 @@ class Warmth:
         if key not in self._compiled:
             self.say(state="compiling", cell=spec.model.cell)
             start = time.perf_counter()
+            second, self._ahead = self._ahead or ahead.start(spec), None
             trainer = tiny_trainer(spec)
             first_half(trainer)
-            ahead.wait(self._ahead)
+            ahead.wait(second)
             second_half(spec, trainer)
             trainer.advance()
             trainer.evaluate()
