@@ -6,9 +6,10 @@ Nothing here looks at a clock, a file or the number of threads: the same spec gi
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -83,8 +84,8 @@ class Trainer:
         self.passes = [Pass(self.network, stop - start, window) for start, stop in self._slices]
         self._gradients = [self.network.empty() for _ in self._slices]
         self._windows = windows(spec.task.timesteps, spec.training.truncation)
-        threads = min(threads, len(self._slices))
-        self._pool = ThreadPoolExecutor(threads, "slice") if threads > 1 else None
+        self._threads = min(threads, len(self._slices))
+        self._pool = ThreadPoolExecutor(self._threads - 1, "slice") if self._threads > 1 else None
         self.evaluator = Evaluator(self.network, self._map)
         self.probe = Probe(self.network)
 
@@ -246,10 +247,25 @@ class Trainer:
         return [self.network.parameters, *self._slots.values()]
 
     def _map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
-        """Apply to all items, on the threads if there are any; results in the items' order."""
+        """Apply to all items, this thread and the others taking one after another; results in their order."""
+        todo = list(items)
         if self._pool is None:
-            return [function(item) for item in items]
-        return list(self._pool.map(function, items))
+            return [function(item) for item in todo]
+        results: dict[int, Result] = {}
+        numbers = itertools.count()
+
+        def work() -> None:
+            while (number := next(numbers)) < len(todo):
+                results[number] = function(todo[number])
+
+        others = [self._pool.submit(work) for _ in range(min(self._threads, len(todo)) - 1)]
+        try:
+            work()
+        finally:
+            wait(others)
+        for other in others:
+            other.result()  # raises what was raised there
+        return [results[number] for number in range(len(todo))]
 
 
 def _losses(parts: Sequence[Sequences], start: int = 0, stop: int | None = None) -> float:
