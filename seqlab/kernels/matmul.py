@@ -95,6 +95,7 @@ def product(
                 for k in range(depth):
                     copy(spare, line_at + k * width, b, b_at + k * b_row + done, wanted)
         m = 0
+        # Brought into the cache meanwhile: the next panel, or what later tiles of this one add to.
         soon, soon_at = b, b_at + (1 + parts * depth + x_depth) * width
         while m < M:
             out, out_at, out_row = c, c_at + m * c_row + done, c_row

@@ -60,8 +60,6 @@ class Warmth:
             return 0.0
         self.say(state="importing")
         start = time.perf_counter()
-        import seqlab.kernels.jit
-
         self._ahead = ahead.start(spec)
         import seqlab.training.trainer  # noqa: F401
 
