@@ -31,9 +31,8 @@ def main() -> None:
             command += ["--cell", cell, "--hidden", str(hidden), "--batch", str(batch), "--length", "100"]
             done = subprocess.run(command, capture_output=True, text=True, check=True)
             measured = json.loads(done.stdout)
-            slower = measured["recording"]["step_ms"] / measured["step_ms"]
             place = f"{cell} {hidden}, {batch}, 100"
-            found.setdefault(place, []).append({**measured["recording"], "slower": slower})
+            found.setdefault(place, []).append(measured["recording"])
     result = {"machine": results.machine(), "places": found}
     print(section(result))
     results.save("recording", result)
@@ -51,20 +50,24 @@ def section(found: Mapping[str, Any]) -> str:
         "",
         "Of the training thread's time in a real run at the default cadence, per cent; at most "
         f"{WANTED:.0%} in all are wanted. The probe runs, and rows are encoded, in a thread beside it: the "
-        "last but one column is that thread's processor time, which costs little where a processor is free. "
-        "The last is the median step in the run over that by itself, which holds what the threads cost each "
-        "other, and is as uncertain as two measurements one after the other are.",
+        "last but one column is the processor time there, which costs little where a processor is free. The "
+        "last says how much longer it takes to train when recording is on than when it is off, by turns in "
+        "one process: it holds what the threads cost each other. The quartiles are given, as the machine's "
+        "own changes are larger than what is measured.",
         "",
-        "| cell H, B, T | " + " | ".join(names) + " | in all | beside | slower |",
+        "| cell H, B, T | " + " | ".join(names) + " | in all | beside | longer |",
         "|---|" + "--:|" * (len(names) + 3),
     ]
     for place, rounds in found["places"].items():
         cells = [median(one[name] for one in rounds) for name in (*names, "sum")]
         cells.append(median(sum(one["beside"].values()) for one in rounds))
+        low, middle, high = (
+            100 * (median(three) - 1) for three in zip(*(one["longer"] for one in rounds), strict=True)
+        )
         lines.append(
             f"| {place} | "
             + " | ".join(f"{100 * cell:.2f}" for cell in cells)
-            + f" | {median(one['slower'] for one in rounds):.2f} |"
+            + f" | {low:.1f} – {high:.1f} ({middle:.1f}) |"
         )
     return "\n".join(lines)
 

@@ -221,8 +221,10 @@ def table(found: Mapping[str, Any]) -> Table:
     if "recording" in found:
         shares = found["recording"]
         beside, steps = shares["beside"], shares["steps"]
-        words = f"and {sum(beside.values()):.2%} in a thread beside it, over {steps:,} steps"
+        words = f"and {sum(beside.values()):.2%} in threads beside it, over {steps:,} steps"
         rows.add_row("recording / training", f"{shares['sum']:.2%}", words)
+        low, middle, high = (each - 1 for each in shares["longer"])
+        rows.add_row("  in all", f"{middle:.1%}", f"longer, quartiles {low:.1%} – {high:.1%}")
         for part in RECORDING:
             rows.add_row(f"  {part}", f"{shares[part]:.2%}", f"and {beside[part]:.2%}")
     return rows

@@ -24,6 +24,7 @@ def _briefly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("seqlab.bench._SECONDS", 0.0)
     monkeypatch.setattr("seqlab.bench._STRETCH", 0.02)
     monkeypatch.setattr("seqlab.worker.costs._RECORDING_SECONDS", 0.0)
+    monkeypatch.setattr("seqlab.worker.costs._ALTERNATING_SECONDS", 0.0)
     monkeypatch.setattr("seqlab.bench._SQUARE", 64)
 
 
@@ -67,6 +68,8 @@ def test_what_recording_costs_is_measured_on_a_run_of_its_own():
     assert shares["sum"] == pytest.approx(sum(shares[part] for part in RECORDING))
     assert all(shares[part] > 0 for part in ("metrics", "frames", "checkpoints"))
     assert all(shares["beside"][part] > 0 for part in RECORDING)
+    low, middle, high = shares["longer"]
+    assert 0 < low <= middle <= high
     words = [str(cell) for column in table(found).columns for cell in column.cells]
     assert {"recording / training", "  probe", "peak memory"} <= set(words)
 

@@ -45,22 +45,15 @@ def encode_checkpoint(step: int, tensors: Tensors, metadata: Mapping[str, Any] |
     return safetensors.encode(tensors, {**(metadata or {}), "step": step})
 
 
-def write_checkpoint(kept: KeptFiles, step: int, content: bytes, best: int | None = None) -> Path:
-    """Put an encoded checkpoint on disk, then make it the latest, then thin the others.
+def make_latest(kept: KeptFiles, step: int, content: bytes) -> None:
+    """Make the checkpoint of `step`, which was just written, the latest one; its name reaches the disk, too.
 
     Raises:
-        OSError: the checkpoints that were there are as they were.
+        OSError: what was the latest still is.
     """
-    path = kept.write(step, content)
-    latest = {
-        "step": step,
-        "file": path.name,
-        "size": len(content),
-        "sha256": hashlib.sha256(content).hexdigest(),
-    }
+    sha256 = hashlib.sha256(content).hexdigest()
+    latest = {"step": step, "file": kept.path(step).name, "size": len(content), "sha256": sha256}
     files.replace(kept.folder / layout.LATEST, files.encode_json(latest))
-    kept.thin(best)
-    return path
 
 
 def save_checkpoint(
@@ -78,8 +71,11 @@ def save_checkpoint(
         RunError: it cannot be written; the earlier ones are as they were.
     """
     try:
-        content = encode_checkpoint(step, tensors, metadata)
-        return write_checkpoint(kept_checkpoints(folder, interval), step, content, best)
+        kept, content = kept_checkpoints(folder, interval), encode_checkpoint(step, tensors, metadata)
+        path = kept.write(step, content)
+        make_latest(kept, step, content)
+        kept.thin(best)
+        return path
     except OSError as error:
         raise RunError(f"{folder}: cannot save checkpoint {step}: {error.strerror}") from error
 

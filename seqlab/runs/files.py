@@ -30,11 +30,12 @@ _AS_IT_IS = frozenset({str, int, bool, type(None)})
 _NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
-def replace(path: Path, data: bytes, *, sync: bool = True) -> None:
+def replace(path: Path, data: bytes, *, sync: bool = True, sync_name: bool = True) -> None:
     """Put `data` at `path` in one piece: readers see the old file or the new one.
 
-    The file is made with mode 0666 less the umask. With `sync` the bytes and the name have reached the disk
-    on return. When anything fails the temporary file is removed, and what stood at `path` still stands there.
+    The file is made with mode 0666 less the umask. With `sync` the bytes have reached the disk on return, and
+    with `sync_name` also the name. When anything fails the temporary file is removed, and what stood at
+    `path` still stands there.
 
     Raises:
         OSError: what the system said.
@@ -55,7 +56,7 @@ def replace(path: Path, data: bytes, *, sync: bool = True) -> None:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
         raise
-    if sync:
+    if sync and sync_name:
         sync_folder(path.parent)
 
 
@@ -83,12 +84,12 @@ def encode_row(row: Mapping[str, Any]) -> bytes:
     the fewest digits that give back the same float32, a float64 in the fewest that give back the same
     float64.
     """
-    return _encoded(_line.encode(_plain(row)))
+    return _encoded(_line.encode(plain(row)))
 
 
 def encode_json(content: Mapping[str, Any]) -> bytes:
     """A JSON file for people: sorted and indented, with numbers as `encode_row` writes them."""
-    text = json.dumps(_plain(content), allow_nan=False, ensure_ascii=False, indent=2, sort_keys=True)
+    text = json.dumps(plain(content), allow_nan=False, ensure_ascii=False, indent=2, sort_keys=True)
     return _encoded(text)
 
 
@@ -161,13 +162,13 @@ class Appender:
         with self._mutex:  # one that is just being written does not wait
             return self._waiting.count(b"\n")
 
-    def append(self, row: Mapping[str, Any]) -> bool:
-        """Add a row; True when it stands in the file with its newline, False when it waits in memory."""
-        line = encode_row(row)
+    def append(self, *rows: Mapping[str, Any]) -> bool:
+        """Add rows; True when they stand in the file with their newlines, False when any waits in memory."""
+        lines = b"".join(map(encode_row, rows))
         with self._mutex:
             if self._closed:
                 raise ValueError(f"{self.path}: is closed")
-            self._waiting += line
+            self._waiting += lines
             return self._write()
 
     def flush(self) -> bool:
@@ -236,16 +237,15 @@ class Appender:
         return True
 
 
-def _plain(value: Any) -> Any:
-    """`value` in types that `json` writes, exactly and without NaN."""
+def plain(value: Any) -> Any:
+    """`value` in types that `json` writes, exactly and without NaN; numbers as `encode_row` writes them."""
     kind = type(value)
     if kind in _AS_IT_IS or (kind is float and math.isfinite(value)):
         return value
     if kind is dict:
-        return {key if type(key) is str else str(key): _plain(item) for key, item in value.items()}
+        return {key if type(key) is str else str(key): plain(item) for key, item in value.items()}
     if kind is np.float32:
-        short = float(str(value))
-        return _plain(short if np.float32(short) == value else float(value))
+        return plain(float(str(value)))  # NumPy's text of it is the shortest that no other float32 has
     if isinstance(value, str):
         return value
     if isinstance(value, float | np.floating):
@@ -260,11 +260,11 @@ def _plain(value: Any) -> Any:
     if isinstance(value, np.integer):
         return int(value)
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, np.ndarray):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     raise TypeError(f"{type(value).__name__} cannot stand in a JSON line")
 
 

@@ -8,8 +8,9 @@ the rule needs nothing but the newest step, a resumed run goes on exactly as if 
 from __future__ import annotations
 
 import contextlib
+import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from seqlab.runs import files, layout
@@ -43,6 +44,7 @@ class KeptFiles:
         self.interval = interval
         self.most_files = most_files
         self.most_bytes = most_bytes
+        self._sizes: dict[int, int] | None = None  # of the files that are there; nobody else adds any
 
     def due(self, step: int) -> bool:
         """Whether a file is due after `step`."""
@@ -56,14 +58,18 @@ class KeptFiles:
         """Where the file of `step` lies."""
         return self.folder / layout.numbered(step)
 
-    def write(self, step: int, content: bytes) -> Path:
+    def write(self, step: int, content: bytes, *, sync_name: bool = True) -> Path:
         """Write the file of `step` so that it survives a power cut; `thin` is up to the caller.
+
+        Without `sync_name` so is bringing the folder to the disk, after several files.
 
         Raises:
             OSError: nothing was written, and what was there is as it was.
         """
         path = self.path(step)
-        files.replace(path, content)
+        files.replace(path, content, sync_name=sync_name)
+        if self._sizes is not None:
+            self._sizes[step] = len(content)
         return path
 
     def thin(self, best: int | None = None) -> None:
@@ -72,36 +78,22 @@ class KeptFiles:
         Args:
             best: the step of the lowest eval/loss; where bytes are limited, the file nearest to it stays.
         """
-        steps = self.steps()
-        keep = kept_steps(steps, self.interval, self.most_files)
+        if self._sizes is None:  # looked up once, not after each of hundreds of files
+            self._sizes = sizes_in(self.folder)
+        keep = kept_steps(self._sizes, self.interval, self.most_files)
         if self.most_bytes is not None:
-            keep = self._within_bytes(keep, self.most_bytes, best)
-        for step in steps:
-            if step not in keep:
-                self.path(step).unlink(missing_ok=True)
+            sizes = {step: self._sizes[step] for step in keep}
+            keep = _within_bytes(sizes, self.interval, self.most_bytes, best)
+        for step in self._sizes.keys() - keep:
+            self.path(step).unlink(missing_ok=True)
+            del self._sizes[step]
 
     def forget_after(self, step: int) -> None:
         """Remove the files of later steps: a run that resumes at `step` will make them again."""
+        self._sizes = None
         for later in self.steps():
             if later > step:
                 self.path(later).unlink(missing_ok=True)
-
-    def _within_bytes(self, keep: set[int], most_bytes: int, best: int | None) -> set[int]:
-        sizes = {}
-        for step in keep:
-            with contextlib.suppress(FileNotFoundError):
-                sizes[step] = self.path(step).stat().st_size
-        steps = sorted(sizes)
-        needed = set(steps[-2:])
-        if best is not None and steps:
-            needed.add(min(steps, key=lambda step: (abs(step - best), step)))
-        interval = self.interval
-        while steps and interval <= 2 * max(steps[-1], self.interval):
-            chosen = needed | {step for step in steps if interval == self.interval or step % interval == 0}
-            if sum(sizes[step] for step in chosen) <= most_bytes:
-                return chosen
-            interval *= 2
-        return needed
 
 
 def interval_at(step: int, interval: int, most_files: int = MOST_FILES) -> int:
@@ -123,7 +115,32 @@ def kept_steps(steps: Iterable[int], interval: int, most_files: int = MOST_FILES
 def steps_in(folder: Path) -> list[int]:
     """The steps of the numbered files in `folder`, in order; none if there is no such folder."""
     try:
-        names = [entry.name for entry in folder.iterdir()]
+        names = os.listdir(folder)
     except (FileNotFoundError, NotADirectoryError):
         return []
     return sorted(int(match[1]) for match in map(_NAME.fullmatch, names) if match)
+
+
+def sizes_in(folder: Path) -> dict[int, int]:
+    """The bytes of the numbered files in `folder`, by their steps, in order."""
+    sizes = {}
+    for step in steps_in(folder):
+        with contextlib.suppress(FileNotFoundError):
+            sizes[step] = (folder / layout.numbered(step)).stat().st_size
+    return sizes
+
+
+def _within_bytes(sizes: Mapping[int, int], interval: int, most_bytes: int, best: int | None) -> set[int]:
+    """Which of the files stay to take at most `most_bytes`: every second one, every fourth, and so on."""
+    if sum(sizes.values()) <= most_bytes:
+        return set(sizes)
+    steps = sorted(sizes)
+    needed = set(steps[-2:])
+    if best is not None:
+        needed.add(min(steps, key=lambda step: (abs(step - best), step)))
+    last = 2 * max(steps[-1], interval)
+    while (interval := 2 * interval) <= last:
+        chosen = needed | {step for step in steps if step % interval == 0}
+        if sum(sizes[step] for step in chosen) <= most_bytes:
+            return chosen
+    return needed

@@ -1,34 +1,36 @@
 """Frames and checkpoints reach the disk in a thread of their own, so that training does not wait for fsync.
 
 What is handed over is encoded at once (the caller's arrays may change right after), written in order, and
-announced by an event once it is on disk. When the disk is full the temporary file is dropped, what was there
-stays, the status says so, and training goes on; `drain` tries the newest again.
+announced by an event once it is on disk. What waits is brought to the disk together, for in a small network
+it comes every few milliseconds. When the disk is full the temporary file is dropped, what was there stays,
+the status says so, and training goes on; `drain` tries the newest again.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import queue
 import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from seqlab.runs import layout
-from seqlab.runs.checkpoint import encode_checkpoint, kept_checkpoints, write_checkpoint
+from seqlab.runs.checkpoint import encode_checkpoint, kept_checkpoints, make_latest
+from seqlab.runs.files import sync_folder
 from seqlab.runs.frames import encode_frame
 from seqlab.runs.kept import KeptFiles
 from seqlab.runs.layout import RunError
 from seqlab.runs.tensors import Tensors
-from seqlab.runs.writer import PATIENCE, RunWriter
+from seqlab.runs.writer import PATIENCE, Event, RunWriter
 
 _WAITING = 4  # files in memory that wait for the disk; then training waits
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _File:
     kind: str  # "frame" or "checkpoint", as in the event
     step: int
@@ -61,7 +63,7 @@ class Persister:
 
     def checkpoint(self, step: int, tensors: Tensors, metadata: Mapping[str, Any] | None = None) -> None:
         """Hand over a checkpoint; see `checkpoint.Checkpoint` for the names."""
-        best = self._writer.status.best
+        best = self._writer.best
         content = encode_checkpoint(step, tensors, metadata)
         self._put(_File("checkpoint", step, content, None if best is None else int(best["step"])))
 
@@ -83,7 +85,7 @@ class Persister:
             if tried:
                 if time.monotonic() >= deadline:
                     file, error = failed[0]
-                    path = self._kept(file).path(file.step)
+                    path = self._kept(file.kind).path(file.step)
                     raise RunError(f"{path}: cannot be written: {error.strerror}") from error
                 time.sleep(min(0.2, max(0.0, deadline - time.monotonic())))
             for file, _ in failed:
@@ -102,6 +104,14 @@ class Persister:
             self._queue.put(None)
             self._thread.join()
 
+    def write_frames(self, files: list[_File]) -> list[_File]:
+        """Write frames, in the thread; returns those that have reached the disk."""
+        return self._write_kind("frame", files)
+
+    def write_checkpoints(self, files: list[_File]) -> list[_File]:
+        """Write checkpoints, in the thread; returns those that have reached the disk."""
+        return self._write_kind("checkpoint", files)
+
     def __enter__(self) -> Persister:
         return self
 
@@ -119,38 +129,63 @@ class Persister:
             raise RunError(f"{self._writer.folder}: frames and checkpoints: {self._broken}") from self._broken
 
     def _work(self) -> None:
-        while True:
-            file = self._queue.get()
+        ended = False
+        while not ended:
+            batch = [self._queue.get()]
+            with contextlib.suppress(queue.Empty):
+                while True:
+                    batch.append(self._queue.get_nowait())
+            ended = None in batch
             try:
-                if file is None:
-                    return
                 if self._broken is None:
-                    self._write(file)
+                    self._write([file for file in batch if file is not None])
             except BaseException as error:  # reported by the next call from training
                 self._broken = error
             finally:
-                self._queue.task_done()
+                for _ in batch:
+                    self._queue.task_done()
 
-    def _write(self, file: _File) -> None:
-        kept = self._kept(file)
-        try:
-            if file.kind == "frame":
-                path = kept.write(file.step, file.content)
-                kept.thin()
-            else:
-                path = write_checkpoint(kept, file.step, file.content, file.best)
-        except OSError as error:
-            self._failed[file.kind] = (file, error)
-            self._writer.trouble(file.kind, f"{file.kind} {file.step} could not be written: {error.strerror}")
-            return
-        self._failed.pop(file.kind, None)
-        self._writer.trouble(file.kind)
-        self._announce(file, path)
+    def _write(self, files: list[_File]) -> None:
+        """Write files, and announce those that have reached the disk."""
+        written = {
+            *self.write_frames([file for file in files if file.kind == "frame"]),
+            *self.write_checkpoints([file for file in files if file.kind == "checkpoint"]),
+        }
+        self._writer.events(*[self._event(file) for file in files if file in written])
 
-    def _announce(self, file: _File, path: Path) -> None:
-        name = str(path.relative_to(self._writer.folder))
+    def _write_kind(self, kind: str, files: list[_File]) -> list[_File]:
+        written: list[_File] = []
+        kept, failed = self._kept(kind), None
+        for file in files:
+            try:
+                kept.write(file.step, file.content, sync_name=False)
+                written.append(file)
+                failed = None
+            except OSError as error:
+                failed = file, error
+        if written:
+            last = written[-1]
+            try:
+                if kind == "checkpoint":
+                    make_latest(kept, last.step, last.content)
+                else:
+                    sync_folder(kept.folder)
+                kept.thin(last.best)
+            except OSError as error:
+                written, failed = [], (last, error)
+        if failed is not None:
+            file, why = failed
+            self._failed[kind] = failed
+            self._writer.trouble(kind, f"{kind} {file.step} could not be written: {why.strerror}")
+        elif files:
+            self._failed.pop(kind, None)
+            self._writer.trouble(kind)
+        return written
+
+    def _event(self, file: _File) -> Event:
+        name = str(self._kept(file.kind).path(file.step).relative_to(self._writer.folder))
         sha256 = hashlib.sha256(file.content).hexdigest()
-        self._writer.event(file.kind, step=file.step, file=name, size=len(file.content), sha256=sha256)
+        return Event(file.kind, file.step, {"file": name, "size": len(file.content), "sha256": sha256})
 
-    def _kept(self, file: _File) -> KeptFiles:
-        return self.frames if file.kind == "frame" else self.checkpoints
+    def _kept(self, kind: str) -> KeptFiles:
+        return self.frames if kind == "frame" else self.checkpoints

@@ -34,7 +34,7 @@ def encode(tensors: Tensors, metadata: Mapping[str, Any] | None = None) -> bytes
     # safetensors 0.8.0 writes wrong values for arrays that are not C-contiguous (its issue 825).
     # np.ascontiguousarray would give a 0-d array a dimension; asarray does not.
     contiguous = {name: np.asarray(tensors[name], order="C") for name in sorted(tensors)}
-    text = json.dumps(json.loads(files.encode_row(metadata or {})), sort_keys=True)
+    text = json.dumps(files.plain(metadata or {}), sort_keys=True)
     return bytes(save(contiguous, {_KEY: text}))
 
 

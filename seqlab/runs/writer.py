@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, NamedTuple
 
 from seqlab.runs import files, layout, liveness
 from seqlab.runs import tensors as safetensors
@@ -32,6 +32,14 @@ BEAT = 2.0
 PATIENCE = 600.0
 
 _SYNC_EVERY = 5.0  # seconds of metrics that a power cut may cost
+
+
+class Event(NamedTuple):
+    """An event of a run: what happened, after which step, and its own fields."""
+
+    name: str
+    step: int
+    fields: Mapping[str, Any]
 
 
 class RunWriter:
@@ -73,7 +81,7 @@ class RunWriter:
         self._status = replace(before, state="starting", rate=None, message="", **liveness.this_process())
         # What rows change, kept apart: a new Status for each takes longer than writing it.
         self._step, self._best = before.step, before.best
-        self._latest = dict(before.metrics)
+        self._latest: dict[str, Any] = dict(before.metrics)
         self._began = False
         self._written = True
         self._message = ""
@@ -86,28 +94,40 @@ class RunWriter:
     @property
     def status(self) -> Status:
         """What status.json says, or will say at the next beat."""
-        return replace(self._status, step=self._step, metrics=dict(self._latest), best=self._best)
+        latest = {name: float(value) for name, value in dict(self._latest).items() if "/" in name}
+        return replace(self._status, step=self._step, metrics=latest, best=self._best)
+
+    @property
+    def best(self) -> Mapping[str, float] | None:
+        """The status's `best`."""
+        return self._best
 
     @property
     def pending(self) -> int:
         """Rows and events that wait for disk space."""
         return self._metrics.pending + self._events.pending
 
-    def row(self, row: Mapping[str, Any]) -> bool:
-        """Add a row of metrics, with its `step`; True if it is acknowledged, False if it waits for space.
+    def rows(self, *rows: Mapping[str, Any]) -> bool:
+        """Add rows of metrics, with their `step`; True if acknowledged, False if some wait for space.
 
-        The status takes over the row's step, its metrics (names with a slash), and, when its eval/loss is the
+        The status takes over a row's step, its metrics (names with a slash), and, when its eval/loss is the
         lowest so far, `best`.
         """
-        acknowledged = self._metrics.append(row)
+        acknowledged = self._metrics.append(*rows)
         with self._mutex:
-            self._take_over(row)
+            for row in rows:
+                self._take_over(row)
         return acknowledged
 
     def event(self, name: str, *, step: int | None = None, **fields: Any) -> bool:
         """Add an event; True once it is on the disk. `step` is the status's step unless given."""
-        line = {"time": time.time(), "step": self._step if step is None else step, "event": name}
-        return self._events.append({**line, **fields}) and self._events.sync()
+        return self.events(Event(name, self._step if step is None else step, fields))
+
+    def events(self, *events: Event) -> bool:
+        """Add events; True once they are on the disk."""
+        now = time.time()
+        lines = [{"time": now, "step": each.step, "event": each.name, **each.fields} for each in events]
+        return self._events.append(*lines) and self._events.sync()
 
     def resume(self, step: int) -> None:
         """Say that training goes on from `step`: later rows count no more, and later files are removed.
@@ -229,7 +249,7 @@ class RunWriter:
 
     def _take_over(self, row: Mapping[str, Any]) -> None:
         self._step = row.get("step", self._step)
-        self._latest.update({name: float(value) for name, value in row.items() if "/" in name})
+        self._latest.update(row)  # made plain only where somebody reads it
         loss = float(row.get("eval/loss", math.nan))
         if math.isfinite(loss) and (self._best is None or loss < self._best["eval/loss"]):
             self._best = {"step": self._step, "eval/loss": loss}

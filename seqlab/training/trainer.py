@@ -100,6 +100,11 @@ class Trainer:
         vectors = [self.network.parameters, *self._slots.values(), *self._gradients]
         return sum(vector.flat.nbytes for vector in vectors) + sum(work.nbytes for work in self.passes)
 
+    @property
+    def state_bytes(self) -> int:
+        """Memory of what `state` returns, but for a few numbers."""
+        return sum(vector.flat.nbytes for vector in self._vectors())
+
     def advance(self) -> Step:
         """Make one step.
 

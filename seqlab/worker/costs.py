@@ -32,6 +32,8 @@ RECORDING = ("metrics", "frames", "checkpoints", "probe")
 NEVER = 10**9
 """A cadence that never comes round."""
 _RECORDING_SECONDS = 20.0
+_ALTERNATING_SECONDS = 20.0
+_PAIRS = 8
 _LEAST_FRAMES = 3
 _ROWS = 20
 _STRETCH = 0.25
@@ -52,8 +54,8 @@ def recorded_run(
 
     Returns:
         Shares of the training time: what each part of recording takes of the training thread, their `sum`,
-        and `beside`, the processor time of the thread that does the rest of it; the number of `steps`, and
-        `step_ms`, the median of what they took. And the seconds of each part for each step.
+        and `beside`, the processor time of the threads that do the rest of it; the number of `steps`; and
+        `longer`, see `longer`. And the seconds of each part for each step.
     """
     often = spec.training
     interval = math.lcm(often.frame_every, often.checkpoint_every)
@@ -73,9 +75,58 @@ def recorded_run(
         totals[part] += seconds
     shares = {part: totals[part] / totals["training"] for part in RECORDING}
     beside = {part: totals[part + BESIDE] / totals["training"] for part in RECORDING}
-    took = statistics.median(seconds for part, seconds in times if part == "training") * 1e3
-    found = {**shares, "sum": sum(shares.values()), "beside": beside, "steps": steps, "step_ms": took}
+    found = {
+        **shares,
+        "sum": sum(shares.values()),
+        "beside": beside,
+        "steps": steps,
+        "longer": longer(spec, interval, step),
+    }
     return found, {part: totals[part] / steps for part in RECORDING}
+
+
+def longer(spec: Spec, interval: int, step: float) -> list[float]:
+    """How many times longer it takes to train some steps when they are recorded: the quartiles.
+
+    The same trainer makes some steps without a recorder and as many with one, by turns, so that the machine's
+    own changes of speed meet both. A stretch ends when all is handed on; there are no evaluations.
+
+    Args:
+        spec: whose cadence counts.
+        interval: after so many steps each part of recording has been due.
+        step: seconds that a step takes, about.
+    """
+    trainer = Trainer(spec)
+    often = spec.training
+    steps = interval * math.ceil(_ALTERNATING_SECONDS / _PAIRS / 2 / (interval * step))
+    never = often.model_copy(update={"eval_every": NEVER})
+    trainer.spec = spec.model_copy(update={"training": never})
+    ratios = []
+    with tempfile.TemporaryDirectory(prefix="seqlab-bench-") as place:
+        folder = create_run(spec, Path(place))
+        with (
+            RunWriter(folder) as writer,
+            Persister(writer, often.frame_every, often.checkpoint_every) as persister,
+            Recorder(trainer, writer, persister, Inbox(folder, 0), NEVER, 0.0) as recorder,
+        ):
+            for _ in range(_PAIRS):
+                alone, recorded = _seconds(trainer, None, steps), _seconds(trainer, recorder, steps)
+                ratios.append(recorded / alone)
+    trainer.close()
+    return statistics.quantiles(ratios, n=4)
+
+
+def _seconds(trainer: Trainer, recorder: Recorder | None, steps: int) -> float:
+    start = time.perf_counter()
+    for _ in range(steps):
+        began = time.perf_counter()
+        result = advance(trainer)
+        if recorder is not None:
+            recorder.record(result, began)
+    if recorder is not None:
+        recorder.drain()
+        recorder.persister.drain()
+    return time.perf_counter() - start
 
 
 def estimate(trainer: Trainer, spec: Spec) -> dict[str, float]:
@@ -126,7 +177,10 @@ class _WatchedJob(Job):
         signal.signal(signal.SIGINT, self._on_sigterm)
         watched = [*_watched_recorder(trainer, recorder), (trainer, "advance", "training")]
         with Profile(watched) as self.profile:
-            return super()._train(trainer, recorder)
+            found = super()._train(trainer, recorder)
+            recorder.drain()
+            recorder.persister.drain()
+            return found
 
 
 def _watched_recorder(trainer: Trainer, recorder: Recorder) -> Iterator[Watched]:
@@ -135,6 +189,9 @@ def _watched_recorder(trainer: Trainer, recorder: Recorder) -> Iterator[Watched]
     yield recorder, "keep_checkpoint", "checkpoints"
     yield trainer, "evaluate", "evaluation"
     yield trainer.probe, "look", "probe"
-    yield recorder.writer, "row", "metrics"
-    yield recorder.persister, "frame", "frames"
-    yield recorder.persister, "checkpoint", "checkpoints"
+    yield recorder.writer, "rows", "metrics"
+    yield recorder.writer, "events", "metrics"
+    for name in ("frame", "write_frames"):
+        yield recorder.persister, name, "frames"
+    for name in ("checkpoint", "write_checkpoints"):
+        yield recorder.persister, name, "checkpoints"

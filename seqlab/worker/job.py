@@ -32,6 +32,9 @@ STEPS = "training.steps"
 
 _COMMANDS_EVERY = 0.02
 """Seconds between two looks for commands: below what a person notices, and nothing beside training."""
+_SWITCH_EVERY = 0.0002
+"""Seconds that training, back from a kernel, waits at most for a thread beside it to let go of Python's lock.
+Python's own 0.005 are several steps of a small network."""
 
 
 class Job:
@@ -72,6 +75,7 @@ class Job:
     def run(self) -> int:
         """Train until the end, a stop, or a failure; returns the exit code of the process."""
         signal.signal(signal.SIGTERM, self._on_sigterm)
+        sys.setswitchinterval(_SWITCH_EVERY)
         try:
             trainer = self._prepare()
             training = self._spec.training

@@ -14,7 +14,8 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -35,11 +36,13 @@ LIVE_EVERY = 0.25
 LIVE_SHARE = 50
 """A live frame comes no sooner than this many times what the last one cost."""
 _RATE_OVER = 1.0
-_COPIES = 3
-"""Sets of weights that wait to be recorded; then training waits."""
+_COPIES = (3, 48)
+"""Copies of the network that wait to be recorded, at least and at most; then training waits."""
+_COPIES_BYTES = 32_000_000
+"""Between these two, as many as take that much memory."""
 _ROWS = 1_000
 """Rows that wait; then training waits."""
-_EVERY = 0.05
+_EVERY = 0.1
 """Seconds that a row waits at most."""
 
 _Task = Callable[[], None]
@@ -81,12 +84,14 @@ class Recorder:
         self._steps = steps
         self._spec = trainer.spec
         self._digest = spec_digest(writer.folder)
+        self._exact: type = float if self._spec.training.precision == "float64" else np.float32
         self._wall = wall
         self._next_live = 0.0
-        self._tasks: deque[tuple[_Task, _Task]] = deque()
+        self._tasks: deque[_Row | tuple[_Task, _Task]] = deque()
         self._wake = threading.Event()
         self._closing = False
-        self._room = threading.Semaphore(_COPIES)
+        least, most = _COPIES
+        self._room = threading.Semaphore(max(least, min(most, _COPIES_BYTES // trainer.state_bytes)))
         self._broken: BaseException | None = None
         self._thread = threading.Thread(target=self._work, name="record", daemon=True)
         self._thread.start()
@@ -128,11 +133,12 @@ class Recorder:
         # After the row, so that no checkpoint is ever ahead of the record.
         if checkpoint:
             self.keep_checkpoint(always=last)
-        if frame or checkpoint:
-            self._wake.set()
-        self.live()
-        self._measure_rate()
-        self._wall += time.perf_counter() - began
+        now = time.perf_counter()
+        if now >= self._next_live:
+            self.live()
+        if now - self._rate_since >= _RATE_OVER:
+            self._measure_rate(now)
+        self._wall += now - began
         return ""
 
     def failed(self, result: Step, began: float) -> None:
@@ -158,7 +164,7 @@ class Recorder:
         def look() -> None:
             seen = self._trainer.probe.look(weights)
             if row is not None:
-                self._write(row, seen.metrics)
+                self.writer.rows(self._metrics(row, seen.metrics))
             if keep:
                 self.persister.frame(step, seen.tensors, metadata)
 
@@ -223,7 +229,8 @@ class Recorder:
     def _keep_row(self, row: _Row) -> None:
         if len(self._tasks) >= _ROWS:
             self.drain()
-        self._later(lambda: self._write(row))
+        self._check()
+        self._tasks.append(row)
 
     def _later(self, task: _Task, after: _Task | None = None) -> None:
         """Let the thread do `task`, in its turn, and `after` whatever happened before."""
@@ -241,7 +248,8 @@ class Recorder:
             self._wake.clear()
             closing = self._closing  # nothing is added after that
             while self._tasks:
-                task, after = self._tasks.popleft()
+                first = self._tasks.popleft()
+                task, after = (self._rows(first), _nothing) if isinstance(first, _Row) else first
                 try:
                     if self._broken is None:
                         task()
@@ -249,6 +257,14 @@ class Recorder:
                     self._broken = error
                 finally:
                     after()
+
+    def _rows(self, first: _Row) -> _Task:
+        """Write a row and those that follow it at once."""
+        rows = [first]
+        while self._tasks and isinstance(row := self._tasks[0], _Row):
+            rows.append(row)
+            self._tasks.popleft()
+        return lambda: self._write(rows)
 
     def _copied_weights(self) -> NDArray[Any]:
         """θ as it is now."""
@@ -269,31 +285,25 @@ class Recorder:
     def _row(self, result: Step, began: float) -> _Row:
         return _Row(result, self._wall + time.perf_counter() - began, self._trainer.optimizer.lr)
 
-    def _write(self, row: _Row, probed: Mapping[str, float] | None = None) -> None:
-        """Measured values go out in the precision in which they were computed."""
-        result, found = row.result, row.evaluation
-        measured = {"train/loss": result.loss, "train/grad_norm": result.grad_norm}
-        late: dict[str, float] = {}
-        if found is not None:
-            scores = {
-                "eval/loss": found.loss,
-                "eval/accuracy": found.accuracy,
-                "eval/forecast": found.forecast,
-            }
-            late.update({name: value for name, value in scores.items() if value is not None})
+    def _write(self, rows: Iterable[_Row]) -> None:
+        self.writer.rows(*map(self._metrics, rows))
+
+    def _metrics(self, row: _Row, probed: Mapping[str, float] | None = None) -> dict[str, Any]:
+        """A row as it is written, measured values in the precision in which they were computed."""
+        result, found, exact = row.result, row.evaluation, self._exact
+        metrics: dict[str, Any] = {
+            "step": result.step,
+            "wall": round(row.wall, 4),
+            "sequences": result.step * self._spec.training.batch_size,
+            "train/loss": exact(result.loss),
+            "train/grad_norm": exact(result.grad_norm),
+            "train/clipped": int(result.clipped),
+            "train/lr": row.lr,
+        }
+        late = {} if found is None else {f"eval/{name}": value for name, value in asdict(found).items()}
         late.update(probed or {})
-        exact = float if self._spec.training.precision == "float64" else np.float32
-        self.writer.row(
-            {
-                "step": result.step,
-                "wall": round(row.wall, 4),
-                "sequences": result.step * self._spec.training.batch_size,
-                **{name: exact(value) for name, value in measured.items()},
-                "train/clipped": int(result.clipped),
-                "train/lr": row.lr,
-                **{name: exact(value) for name, value in late.items()},
-            }
-        )
+        metrics.update({name: exact(value) for name, value in late.items() if value is not None})
+        return metrics
 
     def _frame_metadata(self) -> dict[str, Any]:
         return {
@@ -302,12 +312,10 @@ class Recorder:
             "learning_rate": self._trainer.optimizer.lr,
         }
 
-    def _measure_rate(self) -> None:
-        now = time.perf_counter()
-        if now - self._rate_since >= _RATE_OVER:
-            rate = (self._trainer.sequences - self._rate_from) / (now - self._rate_since)
-            self.writer.set_status(step=self._trainer.step, rate=rate)
-            self.restart_rate()
+    def _measure_rate(self, now: float) -> None:
+        rate = (self._trainer.sequences - self._rate_from) / (now - self._rate_since)
+        self.writer.set_status(step=self._trainer.step, rate=rate)
+        self.restart_rate()
 
 
 def _nothing() -> None:

@@ -36,7 +36,7 @@ def judge(
     with RunWriter(folder) as writer:
         writer.event("rungs", rungs=RUNGS)
         for row in rows:
-            writer.row(row)
+            writer.rows(row)
         writer.set_status(state=state)
     (verdict,) = verdicts(open_run(folder))
     return verdict

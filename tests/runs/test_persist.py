@@ -43,7 +43,7 @@ def test_the_best_checkpoint_outlives_the_limit_on_bytes(folder: Path) -> None:
     with RunWriter(folder) as writer, Persister(writer, 1, 1) as persister:
         persister.checkpoints.most_bytes = 10_000
         for step in range(12):
-            writer.row({"step": step, "eval/loss": abs(step - 5.0)})
+            writer.rows({"step": step, "eval/loss": abs(step - 5.0)})
             persister.checkpoint(step, {"model.w": np.zeros(600)})
         persister.drain()
         assert persister.checkpoints.steps() == [5, 10, 11]

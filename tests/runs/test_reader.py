@@ -53,13 +53,13 @@ def test_a_reader_follows_everything_a_worker_writes(folder: Path) -> None:
         writer.set_status(state="training")
         writer.write_probe(PROBE)
         writer.event("rungs", rungs=RUNGS)
-        writer.row({"step": 1, "wall": 0.1, "train/loss": 2.0, "eval/loss": 3.0})
+        writer.rows({"step": 1, "wall": 0.1, "train/loss": 2.0, "eval/loss": 3.0})
         first = reader.poll()
         assert (first.state, first.rows) == ("training", 1)
         assert first.rungs[0].measured == 0.17
         assert first.probe is not None
         assert first.probe["targets"].dtype == np.int64
-        writer.row({"step": 2, "wall": 0.2, "train/loss": 1.0})
+        writer.rows({"step": 2, "wall": 0.2, "train/loss": 1.0})
         writer.set_status(state="paused")
         second = reader.poll()
         assert second.state == "paused"
@@ -179,7 +179,7 @@ with RunWriter(Path(sys.argv[1]), beat=0.02) as writer, Persister(writer, 10, 10
     writer.set_status(state="training")
     writer.write_probe({"inputs": np.zeros((5, 8, 2)), "targets": np.zeros((5, 8)), "mask": np.ones((5, 8))})
     for step in range(1, 10**9):
-        writer.row({"step": step, "wall": step / 100, "train/loss": 1.0 / step})
+        writer.rows({"step": step, "wall": step / 100, "train/loss": 1.0 / step})
         if step % 10 == 0:
             persister.frame(step, {"outputs": np.full((5, 2), step)})
             persister.checkpoint(step, {"model.w": np.full(9, step)})
@@ -245,13 +245,13 @@ def test_a_copy_that_grows_by_copying_again_is_followed(folder: Path, tmp_path: 
     copy = tmp_path / "copy"
     with RunWriter(folder) as writer:
         writer.set_status(state="training")
-        writer.row({"step": 1, "train/loss": 1.0})
+        writer.rows({"step": 1, "train/loss": 1.0})
         shutil.copytree(folder, copy)
         elsewhere(copy)
         reader = RunReader(copy)
         assert reader.poll().rows == 1
         for step in range(2, 50):
-            writer.row({"step": step, "train/loss": 1.0})
+            writer.rows({"step": step, "train/loss": 1.0})
             content = (folder / layout.METRICS).read_bytes()
             (copy / "new").write_bytes(content[: len(content) - step % 7])  # a new file, cut anywhere
             (copy / "new").replace(copy / layout.METRICS)
@@ -270,7 +270,7 @@ def test_a_run_whose_worker_was_killed_goes_on_from_a_checkpoint(folder: Path) -
             writer.resume(step)
             writer.set_status(state="training")
             assert reader.poll().metrics["train/loss"].steps.tolist() == list(range(1, 21))
-            writer.row({"step": 21, "train/loss": -1.0})
+            writer.rows({"step": 21, "train/loss": -1.0})
             now = reader.poll()
             assert (now.state, now.rows, now.metrics["train/loss"].last) == ("training", 21, -1.0)
             assert now.frame is not None
@@ -296,7 +296,7 @@ def test_reading_leaves_the_folder_as_it_was(folder: Path) -> None:
 def test_a_folder_one_may_only_read_is_read(folder: Path) -> None:
     with RunWriter(folder) as writer:
         writer.set_status(state="training")
-        writer.row({"step": 1, "train/loss": 1.0})
+        writer.rows({"step": 1, "train/loss": 1.0})
         writer.set_status(state="stopped")
     for path in [folder, *folder.rglob("*")]:
         path.chmod(0o555 if path.is_dir() else 0o444)

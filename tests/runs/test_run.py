@@ -25,7 +25,7 @@ def trained(folder: Path) -> Path:
         writer.set_status(state="training")
         writer.event("rungs", rungs=rungs)
         for step in range(1, 41):
-            writer.row({"step": step, "wall": step / 10, "sequences": 4 * step, "eval/loss": 1.0 / step})
+            writer.rows({"step": step, "wall": step / 10, "sequences": 4 * step, "eval/loss": 1.0 / step})
             if step % 10 == 0:
                 persister.frame(step, {"outputs": np.full((5, 1), step)})
             if step % 20 == 0:

@@ -26,7 +26,7 @@ def lines(path: Path) -> list[dict[str, object]]:
 
 def test_a_row_stands_in_the_file_when_it_is_acknowledged(folder: Path) -> None:
     with RunWriter(folder) as writer:
-        assert writer.row(
+        assert writer.rows(
             {"step": 1, "wall": 0.5, "train/loss": np.float32(0.1), "train/grad_norm": math.nan}
         )
         assert lines(folder / layout.METRICS) == [
@@ -73,10 +73,10 @@ def test_the_heart_beats_while_nothing_else_happens(folder: Path) -> None:
 
 def test_the_status_has_the_latest_metrics_and_the_best(folder: Path) -> None:
     with RunWriter(folder) as writer:
-        writer.row({"step": 1, "wall": 0.1, "train/loss": 3.0, "eval/loss": 2.0})
-        writer.row({"step": 2, "wall": 0.2, "train/loss": 2.0})
-        writer.row({"step": 3, "wall": 0.3, "train/loss": 1.0, "eval/loss": 1.0})
-        writer.row({"step": 4, "wall": 0.4, "train/loss": math.inf, "eval/loss": math.nan})
+        writer.rows({"step": 1, "wall": 0.1, "train/loss": 3.0, "eval/loss": 2.0})
+        writer.rows({"step": 2, "wall": 0.2, "train/loss": 2.0})
+        writer.rows({"step": 3, "wall": 0.3, "train/loss": 1.0, "eval/loss": 1.0})
+        writer.rows({"step": 4, "wall": 0.4, "train/loss": math.inf, "eval/loss": math.nan})
         assert writer.status.step == 4
         assert writer.status.best == {"step": 3, "eval/loss": 1.0}
         assert writer.status.metrics["train/loss"] == math.inf
@@ -88,7 +88,7 @@ def test_the_status_has_the_latest_metrics_and_the_best(folder: Path) -> None:
 def test_a_resumed_run_has_the_status_of_the_step_it_resumes_from(folder: Path) -> None:
     with RunWriter(folder) as writer:
         for step, loss in ((1, 4.0), (2, 1.5), (3, 3.0), (4, 1.0)):
-            writer.row({"step": step, "eval/loss": loss})
+            writer.rows({"step": step, "eval/loss": loss})
         at_2 = {"metrics": {"eval/loss": 1.5}, "best": {"step": 2, "eval/loss": 1.5}}
         for step in (1, 2, 3, 4):
             (folder / layout.FRAMES / layout.numbered(step)).write_bytes(b"x")
@@ -104,7 +104,7 @@ def test_a_resumed_run_has_the_status_of_the_step_it_resumes_from(folder: Path) 
         assert read_status(folder).step == 2
         assert steps_in(folder / layout.FRAMES) == steps_in(folder / layout.CHECKPOINTS) == [1, 2]
         assert not (folder / layout.LIVE).exists()
-        writer.row({"step": 3, "eval/loss": 2.0})
+        writer.rows({"step": 3, "eval/loss": 2.0})
         writer.resume(3)  # what an earlier resume has superseded does not come back
         assert writer.status.best == {"step": 2, "eval/loss": 1.5}
         assert writer.status.metrics == {"eval/loss": 2.0}
@@ -185,7 +185,7 @@ limit = lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.R
 writer = RunWriter(folder, beat=0.01)
 writer.set_status(state="training")
 limit(1500)
-rows = [writer.row({"step": n, "train/loss": 1.0 / n}) for n in range(1, 201)]
+rows = [writer.rows({"step": n, "train/loss": 1.0 / n}) for n in range(1, 201)]
 assert not all(rows) and writer.pending == rows.count(False)
 assert not writer.live(200, {"outputs": np.ones((1000, 2))})
 pause = threading.Event()
