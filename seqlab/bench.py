@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seqlab import console
-from seqlab.kernels.jit import cache_is_writable, is_compiled
+from seqlab.kernels import cache
 from seqlab.runs.launch import BLAS_THREADS, environment_for
 from seqlab.runs.layout import RunError
 from seqlab.spec import Spec, SpecError, validate
@@ -269,7 +269,7 @@ def _begin_with(spec: Spec, threads: int) -> None:
 
     Compiling takes more memory than training does, and would be its peak.
     """
-    compiled = is_compiled(spec.model.cell) or not cache_is_writable()
+    compiled = cache.is_compiled(spec.model.cell) or not cache.WRITABLE
     if not compiled:
         console.say(f"compiling {spec.model.cell}")
         Warmth(say=lambda **_: None, interrupted=lambda: False).compile(spec)

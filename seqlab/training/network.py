@@ -172,6 +172,11 @@ class Pass:
         """
         if not self._has_weights:
             self.take_weights()
+        self.layers_forward(x, first)
+        return self.readout_forward()
+
+    def layers_forward(self, x: NDArray[Any], first: int) -> None:
+        """The first half of `forward`: every layer's states."""
         network, before = self.network, self._current
         window = self._current = self._window(len(x))
         for old, layer in zip(before.layers, window.layers, strict=True):
@@ -180,7 +185,11 @@ class Pass:
         for layer in window.layers:
             network.forward(x, first, layer.packed, layer.carried, layer.record, network.variant)
             x, first = layer.out, 0
-        readout.forward(x, network.parameters.readout, window.scratch, window.y)
+
+    def readout_forward(self) -> NDArray[Any]:
+        """The second half of `forward`: outputs of the top layer's states."""
+        window = self._current
+        readout.forward(window.layers[-1].out, self.network.parameters.readout, window.scratch, window.y)
         return window.y
 
     def loss(self, targets: NDArray[Any], mask: NDArray[Any], scale: float, first: int = 0) -> float:
@@ -206,15 +215,18 @@ class Pass:
             across: take over the derivative with respect to the states that the last backward pass left at
                 its start, instead of cutting it there. Windows must then be run from the last to the first.
         """
-        network, window = self.network, self._current
+        self.readout_backward(gradients)
+        self.layers_backward(x, gradients, first, across=across)
+
+    def readout_backward(self, gradients: Parameters) -> None:
+        """The first half of `backward`: down to the top layer's states."""
+        window = self._current
         top = window.layers[-1]
-        readout.backward(
-            top.out,
-            window.dy,
-            gradients.readout,
-            window.scratch,
-            top.dh[0],
-        )
+        readout.backward(top.out, window.dy, gradients.readout, window.scratch, top.dh[0])
+
+    def layers_backward(self, x: NDArray[Any], gradients: Parameters, first: int, *, across: bool) -> None:
+        """The second half of `backward`: down through the layers."""
+        network, window = self.network, self._current
         for number in range(len(window.layers) - 1, -1, -1):
             layer = window.layers[number]
             if not across:

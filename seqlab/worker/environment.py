@@ -75,14 +75,14 @@ def _cpu_model() -> str:
 def main() -> None:
     """Print what a worker finds here, as JSON."""
     from seqlab.cells import CELLS
-    from seqlab.kernels.jit import cache_folder, cache_is_writable, is_compiled
+    from seqlab.kernels import cache
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     found = {
         "environment": environment(cores),
-        "cache": str(cache_folder()),
-        "cache_is_writable": cache_is_writable(),
-        "compiled": [cell for cell in CELLS if is_compiled(cell)],
+        "cache": str(cache.FOLDER),
+        "cache_is_writable": cache.WRITABLE,
+        "compiled": [cell for cell in CELLS if cache.is_compiled(cell)],
     }
     print(json.dumps(found))
 

@@ -15,8 +15,6 @@ from seqlab.spec.plan import slices, step_bytes
 from seqlab.worker import ahead
 
 if TYPE_CHECKING:
-    import subprocess
-
     from seqlab.training.trainer import Trainer
 
 _MEASURED_SECONDS = 0.3
@@ -37,7 +35,7 @@ class Warmth:
         self.say = say
         self._interrupted = interrupted
         self._imported = False
-        self._ahead: subprocess.Popen[bytes] | None = None
+        self._ahead: ahead.Second | None = None
         self._compiled: dict[tuple[str, ...], float] = {}
 
     def warm(self, choice: Mapping[str, Any]) -> None:
@@ -70,7 +68,7 @@ class Warmth:
         """Compile every kernel that a spec uses, or load it from the cache; returns the seconds it took.
 
         A tiny network of the same kind goes once through everything; shapes are not part of what is compiled.
-        With a second processor and nothing in the cache, a second process does half of it.
+        With a second processor and nothing in the cache, a second process does half of it (`ahead`).
         """
         training = spec.training
         key = (
@@ -85,9 +83,8 @@ class Warmth:
             start = time.perf_counter()
             second, self._ahead = self._ahead or ahead.start(spec), None
             trainer = tiny_trainer(spec)
-            first_half(trainer)
-            ahead.wait(second)
-            second_half(spec, trainer)
+            if second is not None:
+                second.share(kernels_of(spec, trainer))
             trainer.advance()
             trainer.evaluate()
             trainer.probe.look()
@@ -151,24 +148,28 @@ def tiny_trainer(spec: Spec) -> Trainer:
     return Trainer(tiny)
 
 
-def first_half(trainer: Trainer) -> None:
-    """Compile what a step begins with."""
-    part, work = trainer.draw()[0], trainer.passes[0]
-    work.reset()
-    work.forward(part.inputs)
-    work.loss(part.targets, part.mask, 1.0)
+def kernels_of(spec: Spec, trainer: Trainer) -> list[Callable[[], object]]:
+    """Calls that compile a step's kernels, one or a few each, in about the order of a step.
 
-
-def second_half(spec: Spec, trainer: Trainer) -> None:
-    """Compile what a step ends with, the last first."""
+    The layers go before the packing of their weights, though these are nothing yet: they call the product of
+    matrices, as `layers_backward` does, which a second process so finds compiled when it gets there.
+    """
     import numpy as np
 
     from seqlab.training.trainer import clip_gradient
 
-    part, work = trainer.draw()[0], trainer.passes[0]
-    clip_gradient(spec.training.clip, np.full(1, 1e30, spec.training.precision), math.inf)
-    trainer.apply(0.0)
-    work.backward(part.inputs, trainer.network.empty())
+    part, work, gradients = trainer.draw()[0], trainer.passes[0], trainer.network.empty()
+    huge = np.full(1, 1e30, spec.training.precision)
+    return [
+        lambda: work.layers_forward(part.inputs, 0),
+        work.take_weights,
+        work.readout_forward,
+        lambda: work.loss(part.targets, part.mask, 1.0),
+        lambda: work.readout_backward(gradients),
+        lambda: work.layers_backward(part.inputs, gradients, 0, across=False),
+        lambda: trainer.apply(0.0),
+        lambda: clip_gradient(spec.training.clip, huge, math.inf),
+    ]
 
 
 def _can_be_tried(spec: Spec) -> bool:

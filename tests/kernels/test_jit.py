@@ -20,8 +20,8 @@ import json, sys, warnings
 warnings.simplefilter("error")
 {before}
 import numpy as np
-from seqlab.kernels import activations, jit, rnn
-compiled_before = jit.is_compiled("rnn")
+from seqlab.kernels import activations, cache, rnn
+compiled_before = cache.is_compiled("rnn")
 x = np.full((1, 1, 1), 0.5)
 weights = (np.ones((1, 1)), np.ones((1, 1)), np.zeros(1))
 h = np.zeros((2, 1, 1))
@@ -35,9 +35,9 @@ if {back}:
     rnn.backward(x, 0, packed, (h,), (), np.ones((1, 1, 1)), carry, gradients, scratch, x[:0], 0)
 stats = rnn.forward.stats
 print(json.dumps(dict(
-    h=h[1, 0, 0], folder=str(jit.cache_folder()), writable=jit.cache_is_writable(),
+    h=h[1, 0, 0], folder=str(cache.FOLDER), writable=cache.WRITABLE,
     hits=sum(stats.cache_hits.values()), misses=sum(stats.cache_misses.values()),
-    compiled_before=compiled_before, compiled=jit.is_compiled("rnn"),
+    compiled_before=compiled_before, compiled=cache.is_compiled("rnn"),
     file=rnn.__file__, others=__import__("numba").config.CACHE_DIR,
 )))
 """

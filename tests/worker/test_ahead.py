@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from seqlab.kernels import jit
+from seqlab.kernels import cache as kept
 from seqlab.worker import ahead
 from tests.conftest import small
 from tests.worker.conftest import Start, assert_same_run
@@ -33,12 +33,52 @@ def kernels(cache: Path) -> set[str]:
     return {".".join(path.name.split("-")[0].split(".")[-2:]) for path in cache.rglob("*.nbc")}
 
 
-def test_the_second_process_goes_through_a_step_from_its_end(cold: Path) -> None:
-    command = [sys.executable, "-P", "-m", "seqlab.worker.ahead"]
+def test_the_second_process_compiles_what_is_not_claimed_from_the_end_of_a_step(
+    cold: Path, tmp_path: Path
+) -> None:
+    for number in range(4):
+        (tmp_path / str(number)).touch()
+    command = [sys.executable, "-P", "-m", "seqlab.worker.ahead", str(tmp_path)]
     subprocess.run(command, input=SPEC.model_dump_json().encode(), check=True, timeout=300)
     found = kernels(cold)
     assert {"rnn.backward", "readout.backward", "optimizers.adam", "linear.add_gradients"} <= found
     assert not {"rnn.forward", "readout.forward", "losses.mse"} & found
+
+
+BY_ITSELF = """
+import sys
+from pathlib import Path
+from seqlab.kernels import cache
+from seqlab.spec import validate
+from seqlab.worker.warmth import kernels_of, tiny_trainer
+spec = validate(eval(sys.argv[1]))
+trainer = tiny_trainer(spec)
+code = lambda: sorted(path.name for path in cache.FOLDER.rglob("*.nbc"))
+for call in kernels_of(spec, trainer):
+    call()
+    print(len(code()))
+found = code()
+trainer.advance()
+print(sorted(set(code()) - set(found)))
+"""
+
+
+def test_the_calls_compile_something_each_and_leave_nothing_for_the_step(cold: Path) -> None:
+    command = [sys.executable, "-c", BY_ITSELF, repr(SPEC.model_dump())]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
+    *counts, left = done.stdout.splitlines()
+    assert len(counts) == 8
+    assert sorted(set(map(int, counts))) == list(map(int, counts))
+    assert left == "[]"
+
+
+def test_two_that_share_kernels_compile_each_once(tmp_path: Path) -> None:
+    done: list[int] = []
+    calls = [lambda number=number: done.append(number) for number in range(7)]
+    # Where the one is at its first kernel, the other begins, and goes on to where they meet.
+    calls[0] = lambda: (done.append(0), ahead.compile_unclaimed(calls, range(6, 3, -1), tmp_path))
+    ahead.compile_unclaimed(calls, range(7), tmp_path)
+    assert done == [0, 6, 5, 4, 1, 2, 3]
 
 
 def test_workers_that_start_at_once_with_nothing_compiled_train_alike(cold: Path, start: Start) -> None:
@@ -54,25 +94,27 @@ def test_workers_that_start_at_once_with_nothing_compiled_train_alike(cold: Path
 
 
 def test_where_everything_is_compiled_there_is_no_second_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jit, "is_compiled", lambda module: True)
+    monkeypatch.setattr(kept, "is_compiled", lambda module: True)
     assert ahead.start(SPEC) is None
 
 
 def test_on_one_processor_there_is_no_second_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jit, "is_compiled", lambda module: False)
+    monkeypatch.setattr(kept, "is_compiled", lambda module: False)
     monkeypatch.setattr(os, "cpu_count", lambda: 1)
     monkeypatch.delattr(os, "sched_getaffinity", raising=False)
     assert ahead.start(SPEC) is None
 
 
 def test_a_second_process_that_fails_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jit, "is_compiled", lambda module: False)
+    monkeypatch.setattr(kept, "is_compiled", lambda module: False)
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
     monkeypatch.delattr(os, "sched_getaffinity", raising=False)
     monkeypatch.setattr(sys, "executable", "/bin/false")
-    process = ahead.start(SPEC)
-    assert process is not None
-    ahead.wait(process)
-    assert process.returncode == 1
+    second = ahead.start(SPEC)
+    assert second is not None
+    done: list[int] = []
+    second.share([lambda: done.append(0), lambda: done.append(1)])
+    assert done == [0, 1]
+    assert second.process.returncode == 1
     monkeypatch.setattr(sys, "executable", "/no/such/file")
     assert ahead.start(SPEC) is None
