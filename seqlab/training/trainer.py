@@ -6,12 +6,10 @@ Nothing here looks at a clock, a file or the number of threads: the same spec gi
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,13 +25,11 @@ from seqlab.training.evaluation import Evaluation, Evaluator
 from seqlab.training.network import Network, Pass
 from seqlab.training.parameters import Parameters
 from seqlab.training.probe import Probe
+from seqlab.training.team import Team
 from seqlab.training.truncation import Sequences, sweep
 
 MODEL, OPTIMIZER = "model.", "optimizer."
 """Prefixes of tensors in a checkpoint."""
-
-Result = TypeVar("Result")
-Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -84,9 +80,8 @@ class Trainer:
         self.passes = [Pass(self.network, stop - start, window) for start, stop in self._slices]
         self._gradients = [self.network.empty() for _ in self._slices]
         self._windows = windows(spec.task.timesteps, spec.training.truncation)
-        self._threads = min(threads, len(self._slices))
-        self._pool = ThreadPoolExecutor(self._threads - 1, "slice") if self._threads > 1 else None
-        self.evaluator = Evaluator(self.network, self._map)
+        self._team = Team(min(threads, len(self._slices)))
+        self.evaluator = Evaluator(self.network, self._team.map)
         self.probe = Probe(self.network)
 
     @property
@@ -171,8 +166,7 @@ class Trainer:
 
     def close(self) -> None:
         """Let the threads go."""
-        if self._pool is not None:
-            self._pool.shutdown()
+        self._team.close()
 
     def _update_each_window(self, parts: list[Sequences]) -> Step:
         """One update after each window that has a loss, scaled by the window's own count."""
@@ -212,7 +206,7 @@ class Trainer:
             self._gradients[number].flat[:] = 0
             return sweep(work, parts[number], over, scale, self._gradients[number])
 
-        losses = self._map(one, range(len(parts)))
+        losses = self._team.map(one, range(len(parts)))
         # In the order of the slices, whatever the order in which threads finished.
         for other in self._gradients[1:]:
             self._gradients[0].flat += other.flat
@@ -250,27 +244,6 @@ class Trainer:
 
     def _vectors(self) -> list[Parameters]:
         return [self.network.parameters, *self._slots.values()]
-
-    def _map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
-        """Apply to all items, this thread and the others taking one after another; results in their order."""
-        todo = list(items)
-        if self._pool is None:
-            return [function(item) for item in todo]
-        results: dict[int, Result] = {}
-        numbers = itertools.count()
-
-        def work() -> None:
-            while (number := next(numbers)) < len(todo):
-                results[number] = function(todo[number])
-
-        others = [self._pool.submit(work) for _ in range(min(self._threads, len(todo)) - 1)]
-        try:
-            work()
-        finally:
-            wait(others)
-        for other in others:
-            other.result()  # raises what was raised there
-        return [results[number] for number in range(len(todo))]
 
 
 def _losses(parts: Sequence[Sequences], start: int = 0, stop: int | None = None) -> float:
