@@ -56,12 +56,10 @@ class Cell(Choice):
     units.
 
     Class attributes:
-        gates: the gates in their order within a weight matrix.
         carried_names: the states handed from step to step.
     """
 
     discriminator: ClassVar[str] = "cell"
-    gates: ClassVar[tuple[str, ...]]
     carried_names: ClassVar[tuple[str, ...]] = ("h",)
 
     cell: str
@@ -74,6 +72,16 @@ class Cell(Choice):
     )
     layers: int = Field(1, ge=1, le=16, description="recurrent layers, one above the other")
     init: Literal["uniform", "glorot", "orthogonal"] = Field("uniform", description="how the weights start")
+
+    @property
+    @abstractmethod
+    def gates(self) -> tuple[str, ...]:
+        """The gates in their order within a weight matrix."""
+
+    @property
+    def kernel(self) -> str:
+        """The module of `seqlab.kernels` with its equations."""
+        return self.cell
 
     @property
     def variant(self) -> int:

@@ -20,9 +20,13 @@ class GRU(Cell):
 
     summary: ClassVar[str] = "reset and update gates, one state"
     rank: ClassVar[int] = 3
-    gates: ClassVar[tuple[str, ...]] = ("r", "z", "n")
 
     cell: Literal["gru"] = "gru"
+
+    @property
+    def gates(self) -> tuple[str, ...]:
+        """Reset, update, candidate."""
+        return ("r", "z", "n")
 
     def states(self) -> tuple[State, ...]:
         """Two gates, the candidate, the state."""

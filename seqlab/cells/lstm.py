@@ -20,13 +20,17 @@ class LSTM(Cell):
 
     summary: ClassVar[str] = "input, forget and output gates around an additive memory"
     rank: ClassVar[int] = 2
-    gates: ClassVar[tuple[str, ...]] = ("i", "f", "g", "o")
     carried_names: ClassVar[tuple[str, ...]] = ("h", "c")
 
     cell: Literal["lstm"] = "lstm"
     forget_bias: float = Field(
         1.0, ge=-100.0, le=100.0, description="bias of the forget gate at the start; above 0 it starts open"
     )
+
+    @property
+    def gates(self) -> tuple[str, ...]:
+        """Input, forget, candidate, output."""
+        return ("i", "f", "g", "o")
 
     def states(self) -> tuple[State, ...]:
         """Four gates, then the memory and the output."""

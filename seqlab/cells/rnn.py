@@ -17,13 +17,17 @@ class RNN(Cell):
 
     summary: ClassVar[str] = "one nonlinearity, no gates (Elman 1990)"
     rank: ClassVar[int] = 1
-    gates: ClassVar[tuple[str, ...]] = ("h",)
 
     cell: Literal["rnn"] = "rnn"
     activation: Literal["tanh", "relu"] = Field("tanh", description="φ, the nonlinearity of the state")
     init: Literal["uniform", "glorot", "orthogonal", "identity"] = Field(  # type: ignore[assignment]
         "uniform", description="how the weights start; identity with relu is the IRNN"
     )
+
+    @property
+    def gates(self) -> tuple[str, ...]:
+        """The state alone."""
+        return ("h",)
 
     @property
     def variant(self) -> int:

@@ -44,7 +44,7 @@ class Network:
         self.cell = spec.model
         self.variant = self.cell.variant
         self.dtype = np.dtype(spec.training.precision)
-        kernels = import_module(f"seqlab.kernels.{self.cell.cell}")
+        kernels = import_module(f"seqlab.kernels.{self.cell.kernel}")
         self.pack, self.forward, self.backward = kernels.pack, kernels.forward, kernels.backward
         self.loss = getattr(losses, spec.task.loss)
         self.parameters = self.empty()
