@@ -14,7 +14,6 @@ import json
 import math
 import os
 import resource
-import signal
 import statistics
 import sys
 import time
@@ -26,11 +25,12 @@ import numpy as np
 
 from seqlab import console
 from seqlab.kernels import cache
+from seqlab.process import serve
 from seqlab.runs.launch import BLAS_THREADS, environment_for
-from seqlab.runs.layout import RunError
-from seqlab.spec import Spec, SpecError, validate
+from seqlab.spec import Spec, validate
 from seqlab.spec.plan import matrix_operations, slices
 from seqlab.training.profile import Profile, parts_of, parts_of_a_step
+from seqlab.training.ridge import trainer_for
 from seqlab.training.trainer import Trainer
 from seqlab.worker.costs import NEVER, RECORDING, advance, estimate, recorded_run
 from seqlab.worker.warmth import Warmth, threads_for
@@ -71,7 +71,7 @@ def bench(spec: Spec, threads: int, recording: bool = False) -> dict[str, Any]:
     warmth = Warmth(say=lambda **_: None, interrupted=lambda: False)
     warmth.load(spec)
     warmth.compile(spec)
-    trainer = Trainer(_without_cadence(spec), threads)
+    trainer = trainer_for(_without_cadence(spec), threads)
     try:
         advance(trainer)
         evaluation = _evaluation(trainer, threads) / spec.training.eval_every
@@ -269,7 +269,7 @@ def _begin_with(spec: Spec, threads: int) -> None:
 
     Compiling takes more memory than training does, and would be its peak.
     """
-    compiled = cache.is_compiled(spec.model.cell) or not cache.WRITABLE
+    compiled = cache.is_compiled(spec.model.kernel) or not cache.WRITABLE
     if not compiled:
         console.say(f"compiling {spec.model.cell}")
         Warmth(say=lambda **_: None, interrupted=lambda: False).compile(spec)
@@ -277,23 +277,5 @@ def _begin_with(spec: Spec, threads: int) -> None:
         os.execve(sys.executable, sys.orig_argv, environment_for(threads, blas=threads))
 
 
-def _on_signal(number: int, frame: object) -> None:
-    raise SystemExit(128 + number)  # temporary folders go
-
-
 if __name__ == "__main__":
-    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(each) is not signal.SIG_IGN:
-            signal.signal(each, _on_signal)
-    for stream in (sys.stdout, sys.stderr):
-        if stream is not None:
-            stream.reconfigure(errors="replace")  # type: ignore[union-attr]
-    try:
-        code = main(sys.argv[1])
-    except (RunError, SpecError) as error:
-        console.say(str(error))
-        code = 2
-    except MemoryError as error:
-        console.say(f"not enough memory: {error}")
-        code = 1
-    sys.exit(code)
+    serve(main)

@@ -70,7 +70,7 @@ class FieldDescription:
         high: the greatest allowed value, if there is one; `high_open` likewise.
         choices: the allowed values of a choice.
         unit: the unit in words, may be empty.
-        zero: what 0 means, if that is something of its own; may be empty.
+        zero: what 0, or an empty choice, means, if that is something of its own; may be empty.
         help: one line.
     """
 

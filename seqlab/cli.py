@@ -50,6 +50,7 @@ _out = click.option(
 _threads = click.option("--threads", type=click.IntRange(1, 1024), help="For training; changes no bit of it.")
 _json = click.option("--json", "as_json", is_flag=True, help="JSON lines.")
 _detach = click.option("--detach", is_flag=True, help="Start, print the run folder, and leave it running.")
+_file = click.Path(path_type=Path)
 
 _SHAPE = {
     "cell": ("C", "model.cell"),
@@ -59,6 +60,47 @@ _SHAPE = {
     "layers": ("N", "model.layers"),
     "truncation": ("K", "training.truncation"),
 }
+
+
+class _Formats(click.ParamType):  # type: ignore[type-arg]  # which older versions do not know
+    """The names of the formats, which are found only once a command line asks for them."""
+
+    name = "format"
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        from seqlab.exports import FORMATS
+
+        return f"[{'|'.join(FORMATS)}]"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        from seqlab.exports import FORMATS
+        from seqlab.spec.problems import did_you_mean
+
+        if value not in FORMATS:
+            self.fail(f"{value!r} is not one of {did_you_mean(value, FORMATS)}", param, ctx)
+        return value
+
+    def get_missing_message(self, param: click.Parameter, ctx: click.Context | None) -> str:
+        from seqlab.exports import FORMATS
+
+        return f"One of {', '.join(FORMATS)}"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
+        from click.shell_completion import CompletionItem
+
+        from seqlab.exports import FORMATS
+
+        return [CompletionItem(name) for name in FORMATS if name.startswith(incomplete)]
+
+
+class _WithFormats(click.Command):
+    """A command whose help says what the formats are."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        from seqlab.exports import FORMATS
+
+        with formatter.section("Formats"):
+            formatter.write_dl([(name, each.summary) for name, each in FORMATS.items()])
 
 
 def _shape(command: Command) -> Command:
@@ -170,6 +212,9 @@ def watch(run: str | None, out: Path | None) -> None:
 )
 @_detach
 @click.option("--seeds", type=click.IntRange(1, 1_000), help="Run N seeds, one after another.")
+@click.option(
+    "--init-from", type=_file, metavar="FILE", help="Start from PyTorch's weights, a safetensors file."
+)
 @_threads
 def run(
     spec: str,
@@ -179,10 +224,12 @@ def run(
     check: bool,
     detach: bool,
     seeds: int | None,
+    init_from: Path | None,
     threads: int | None,
 ) -> None:
     """Train SPEC (a preset, a file or a run folder) without a screen."""
     chosen = _load(spec, overrides)
+    initial = _initial(spec, chosen, init_from)
     if check and not chosen.expect:
         raise click.UsageError(f"{spec} claims nothing that could be checked")
     if detach and (check or (seeds or 1) > 1):
@@ -196,7 +243,7 @@ def run(
     judged, ends = [], []
     for each in seeded:
         seed = each.training.seed
-        folder, worker = start(each, out, threads)
+        folder, worker = start(each, out, threads, initial)
         if detach:
             _leave(folder, worker, as_json)
         last = _follow(folder, worker, as_json, seed)
@@ -347,6 +394,36 @@ def bench(
 
 
 @cli.command()
+@click.argument("spec")
+@_overrides
+@click.option(
+    "--entries", type=click.IntRange(1), default=200, help="Of each block, at most.", show_default=True
+)
+@_json
+def check(spec: str, overrides: tuple[str, ...], entries: int, as_json: bool) -> None:
+    """Compare the gradient of SPEC with central differences in float64; exit 1 if it is wrong."""
+    from seqlab.runs.launch import replace_by
+
+    chosen = _load(spec, overrides)
+    request = {"spec": chosen.model_dump(mode="json", exclude_none=True), "entries": entries, "json": as_json}
+    replace_by("seqlab.check", json.dumps(request), threads=1)
+
+
+@cli.command(cls=_WithFormats)
+@click.argument("run")
+@click.option("--to", type=_Formats(), required=True, help="The format.")
+@click.option("--step", type=click.IntRange(0), metavar="N", help="As it was at a step that was kept.")
+@click.option("--out", type=_file, metavar="PATH", help="Where to; else into this folder, by the run's name.")
+def export(run: str, to: str, step: int | None, out: Path | None) -> None:
+    """Write RUN in a format that other programs read."""
+    from seqlab.runs.launch import replace_by
+    from seqlab.runs.layout import find_run
+
+    request = {"run": str(find_run(run)), "to": to, "step": step, "out": None if out is None else str(out)}
+    replace_by("seqlab.export", json.dumps(request), threads=1)
+
+
+@cli.command()
 @_json
 def doctor(as_json: bool) -> None:
     """Say what this machine, its libraries and this terminal offer."""
@@ -366,6 +443,18 @@ def _load(source: str | dict[str, dict[str, str]], overrides: tuple[str, ...]) -
     from seqlab.spec import load_spec
 
     return load_spec(source, overrides, note=console.say)
+
+
+def _initial(source: str, spec: Spec, weights: Path | None) -> bytes | None:
+    """The weights that a run shall start from, as its folder keeps them, if any are given."""
+    from seqlab.runs.initial import read_weights
+    from seqlab.runs.layout import INITIAL
+
+    if weights is not None:
+        return read_weights(weights, spec)
+    if (before := Path(source) / INITIAL).is_file():
+        console.say(f"that run started from weights of its own; --init-from {before} starts from them, too")
+    return None
 
 
 def _with_seed(spec: Spec, seed: int) -> dict[str, Any]:

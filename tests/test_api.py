@@ -4,6 +4,7 @@ import threading
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 import seqlab
 from seqlab.runs.layout import RunError, list_runs
@@ -20,6 +21,19 @@ def test_a_spec_is_trained_and_the_run_holds_its_arrays(tmp_path):
     assert run.checkpoint().tensors["model.weight_hh_l0"].shape == (16, 4)
     again = seqlab.open_run(run.path)
     np.testing.assert_array_equal(again.metrics["eval/loss"].values, run.metrics["eval/loss"].values)
+
+
+def test_a_run_can_start_from_weights_of_elsewhere(tmp_path):
+    spec = small(steps=2)
+    first = seqlab.train(spec, out=tmp_path)
+    weights = first.checkpoint().weights
+    save_file(weights, tmp_path / "w.safetensors")
+    run = seqlab.train(spec, out=tmp_path, init_from=tmp_path / "w.safetensors")
+    for name, value in weights.items():
+        np.testing.assert_array_equal(run.checkpoint(0).weights[name], value)
+    with pytest.raises(RunError, match=r"none.safetensors: cannot be read"):
+        seqlab.train(spec, out=tmp_path, init_from=tmp_path / "none.safetensors")
+    assert len(list_runs(tmp_path)) == 2
 
 
 def test_an_interrupt_stops_the_run_and_is_passed_on(tmp_path, monkeypatch):

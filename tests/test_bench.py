@@ -10,6 +10,7 @@ import sys
 import pytest
 
 from seqlab.bench import bench, table
+from seqlab.cells import CELLS
 from seqlab.runs.launch import environment_for
 from seqlab.spec.plan import matrix_operations
 from seqlab.worker.costs import RECORDING
@@ -119,7 +120,7 @@ def test_options_override_the_spec_and_people_get_a_table():
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--cell", "lsmt"], "'lsmt' is not one of rnn, lstm, gru (did you mean lstm?)"),
+        (["--cell", "lsmt"], f"'lsmt' is not one of {', '.join(CELLS)} (did you mean lstm?)"),
         (["--hidden", "0"], "-s model.hidden=0"),
         (["--hidden", "many"], "model.hidden"),
         (["--truncation", "-1"], "training.truncation"),

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from seqlab.cells import CELLS
+from seqlab.exports import FORMATS
 from seqlab.runs.layout import list_runs
 from seqlab.runs.run import open_run
 from seqlab.spec import to_toml
@@ -52,7 +54,18 @@ def test_version_and_help():
     for flag in ("-h", "--help"):
         shown = seqlab(flag)
         assert shown.returncode == 0
-        for command in ("lab", "run", "watch", "resume", "runs", "presets", "schema", "bench", "doctor"):
+        for command in (
+            "lab",
+            "run",
+            "watch",
+            "resume",
+            "runs",
+            "presets",
+            "schema",
+            "bench",
+            "doctor",
+            "export",
+        ):
             assert f"\n  {command} " in shown.stdout
 
 
@@ -92,7 +105,7 @@ def test_overrides_reach_the_run_and_resets_are_told_on_stderr(spec, tmp_path):
         (["run", "no-such-preset"], "is not a file, a run folder or one of the presets"),
         (
             ["run", "{spec}", "-s", "model.cell=lsmt"],
-            "'lsmt' is not one of rnn, lstm, gru (did you mean lstm?)",
+            f"'lsmt' is not one of {', '.join(CELLS)} (did you mean lstm?)",
         ),
         (["run", "{spec}", "-s", "training.steps=0"], "it must be at least 1"),
         (["run", "{spec}", "--seeds", "0"], "Invalid value for '--seeds'"),
@@ -101,7 +114,15 @@ def test_overrides_reach_the_run_and_resets_are_told_on_stderr(spec, tmp_path):
         (["run", "{spec}", "--detach", "--seeds", "2"], "--detach leaves one run behind"),
         (["run", "/bin/ls"], "is not UTF-8 text"),
         (["run"], "Missing argument 'SPEC'"),
+        (
+            ["run", "{spec}", "--init-from", "none.safetensors"],
+            "none.safetensors: cannot be read: No such file",
+        ),
+        (["run", "{spec}", "--init-from", "/bin/ls"], "/bin/ls: is not a whole safetensors file"),
         (["resume", "nothing"], "no run is called 'nothing'"),
+        (["export", "nothing", "--to", "csv"], "no run is called 'nothing'"),
+        (["export", "nothing"], "Missing option '--to'. One of torch, onnx"),
+        (["export", "nothing", "--to", "cvs"], "'cvs' is not one of torch, onnx, csv"),
         (["watch", "nothing"], "the lab needs a terminal"),
         (["lab"], "the lab needs a terminal; without one, seqlab run SPEC trains"),
         ([], "the lab needs a terminal"),
@@ -188,6 +209,59 @@ def test_a_reader_that_has_enough_is_no_reason_for_a_traceback():
     )
     assert done.stdout == "{\n"
     assert "Traceback" not in done.stderr
+
+
+def test_a_run_is_exported_and_its_weights_start_another(spec, tmp_path):
+    assert seqlab("run", spec, "--out", tmp_path / "runs").returncode == 0
+    (first,) = list_runs(tmp_path / "runs")
+    written = seqlab("export", first, "--to", "torch", cwd=tmp_path)
+    assert written.returncode == 0
+    compile(written.stdout, "stdout", "exec")
+    weights = tmp_path / f"{first.name}.safetensors"
+    assert str(weights.name) in written.stderr
+    done = seqlab("run", spec, "--init-from", weights, "--out", tmp_path / "others")
+    assert done.returncode == 0
+    (second,) = list_runs(tmp_path / "others")
+    run = open_run(second)
+    before, after = open_run(first).checkpoint().weights, run.checkpoint(0).weights
+    assert before.keys() == after.keys()
+    for name, value in before.items():
+        assert after[name].tobytes() == value.tobytes()
+    (event,) = [event for event in run.events if event["event"] == "initialised"]
+    assert event["file"] == weights.name
+    anew = seqlab("run", second, "-s", "training.steps=1", "--out", tmp_path / "third")
+    assert f"--init-from {second / 'init.safetensors'}" in anew.stderr
+
+
+def test_every_format_says_where_its_files_are(spec, tmp_path):
+    assert seqlab("run", spec, "--out", tmp_path / "runs").returncode == 0
+    (folder,) = list_runs(tmp_path / "runs")
+    for to in FORMATS:
+        if to == "torch":
+            continue
+        done = seqlab("export", folder, "--to", to, "--out", tmp_path / "out" / to)
+        assert done.returncode == 0, done.stderr
+        paths = [Path(line) for line in done.stdout.splitlines()]
+        assert paths
+        assert all(path.is_file() for path in paths)
+    listed = seqlab("export", "--help").stdout
+    for to, each in FORMATS.items():
+        assert to in listed
+        assert each.summary.split(",")[0][:30] in " ".join(listed.split())
+
+
+def test_what_a_format_cannot_say_is_a_line_exit_code_2_and_nothing_written(tmp_path):
+    path = tmp_path / "spec.toml"
+    path.write_text(to_toml(small(model={"peepholes": True}, steps=2)))
+    assert seqlab("run", path, "--out", tmp_path / "runs").returncode == 0
+    (folder,) = list_runs(tmp_path / "runs")
+    done = seqlab("export", folder, "--to", "torch", "--out", tmp_path / "w.safetensors")
+    assert done.returncode == 2
+    assert done.stderr == (
+        "PyTorch cannot say this: model.peepholes = true: PyTorch's lstm has peepholes = false\n"
+    )
+    assert not done.stdout
+    assert not (tmp_path / "w.safetensors").exists()
 
 
 def test_a_place_that_cannot_be_written_is_named(spec, tmp_path):

@@ -47,10 +47,17 @@ def test_there_is_a_preset_for_every_claim():
         "adding-lstm",
         "adding-rnn",
         "adding-truncated",
+        "bilstm-ahead",
         "clipped",
         "copy-lstm",
         "copy-truncated",
+        "esn-sine",
         "exploding",
+        "generate-gru",
+        "lstm-ahead",
+        "lstm-sine",
+        "order-gru",
+        "peephole-timing",
         "sine-gru",
         "vanishing",
     }
@@ -78,6 +85,22 @@ def test_the_clipped_twin_differs_in_nothing_but_its_clipping():
     assert exploding.model == clipped.model
     assert exploding.training.model_copy(update={"clip": clipped.training.clip}) == clipped.training
     assert exploding.training.clip.kind == "none"
+
+
+def test_with_and_without_the_future_networks_are_equally_wide_and_trained_alike():
+    with_future, without = load_spec("bilstm-ahead"), load_spec("lstm-ahead")
+    assert with_future.task == without.task
+    assert with_future.training == without.training
+    assert with_future.model.bidirectional
+    assert not without.model.bidirectional
+    assert with_future.model.width == without.model.width
+
+
+def test_reservoir_and_lstm_are_rivals_on_the_very_task_of_the_gru():
+    rivals = [load_spec(name) for name in ("esn-sine", "lstm-sine", "sine-gru")]
+    assert rivals[0].task == rivals[1].task == rivals[2].task
+    assert [spec.model.cell for spec in rivals] == ["esn", "lstm", "gru"]
+    assert rivals[0].training.eval_sequences == rivals[1].training.eval_sequences
 
 
 @pytest.mark.presets

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from seqlab.choices import Choice
 from seqlab.methods import INITIALISERS
+from seqlab.methods.initialisers import Init
 
 Shape = tuple[int, ...]
 Arrays = tuple[NDArray[Any], ...]
+
+REVERSE = "_reverse"
+"""How names of what runs from the end to the start end."""
 
 _PADDING = 16
 """Packed weights have columns for a multiple of this, as the narrowest tile of any machine divides it."""
@@ -37,6 +42,17 @@ class State:
     name: str
     label: str
     kind: Literal["gate", "signed", "free"]
+
+
+@dataclass(frozen=True)
+class Part:
+    """One direction of one layer; as text, how PyTorch's names of its weights end, such as `1_reverse`."""
+
+    layer: int
+    back: int
+
+    def __str__(self) -> str:
+        return f"{self.layer}{REVERSE if self.back else ''}"
 
 
 def packed_size(rows: int, columns: int) -> int:
@@ -70,8 +86,59 @@ class Cell(Choice):
         description="size of the state, in each layer",
         json_schema_extra={"unit": "units"},
     )
-    layers: int = Field(1, ge=1, le=16, description="recurrent layers, one above the other")
-    init: Literal["uniform", "glorot", "orthogonal"] = Field("uniform", description="how the weights start")
+    layers: int = Field(1, ge=1, le=16, description="layers, one above the other")
+    bidirectional: bool = Field(
+        False, description="a second set of weights runs from the end to the start, and both are joined"
+    )
+    residual: bool = Field(
+        False, description="a layer's input is added to its output, where they are equally wide"
+    )
+    dropout: float = Field(
+        0.0,
+        ge=0.0,
+        lt=1.0,
+        description="share of units hidden between layers while training, the same at every step",
+    )
+    init: Init = Field("uniform", description="how the weights start")
+
+    @model_validator(mode="after")
+    def _dropout_has_a_place(self) -> Self:
+        if self.dropout and self.layers == 1:
+            raise ValueError(f"dropout {self.dropout:g} acts between layers: with one layer, 0")
+        return self
+
+    @property
+    def called(self) -> str:
+        """Its name, with the directions: `bilstm` for an LSTM that runs in both."""
+        return ("bi" if self.bidirectional else "") + self.cell
+
+    @property
+    def directions(self) -> int:
+        """1, or 2 if bidirectional."""
+        return 2 if self.bidirectional else 1
+
+    @property
+    def width(self) -> int:
+        """How wide a layer's output is: the states of both directions side by side."""
+        return self.directions * self.hidden
+
+    def inputs_of(self, layer: int, features: int) -> int:
+        """How wide a layer's input is, given F of the task."""
+        return self.width if layer else features
+
+    def parts(self) -> tuple[Part, ...]:
+        """What has weights of its own: each layer, in each direction, in the order of their parameters."""
+        return tuple(Part(layer, back) for layer in range(self.layers) for back in range(self.directions))
+
+    def joins(self, layer: int, features: int) -> bool:
+        """Whether a layer's output is more than the state of its one direction."""
+        residual = self.residual and self.inputs_of(layer, features) == self.width
+        return self.bidirectional or residual or (self.dropout > 0 and layer < self.layers - 1)
+
+    def shown(self) -> tuple[State, ...]:
+        """The gates and states that panels show, of both directions."""
+        back = (State(s.name + REVERSE, f"{s.label}, backwards", s.kind) for s in self.states())
+        return (*self.states(), *(back if self.bidirectional else ()))
 
     @property
     @abstractmethod
@@ -84,13 +151,18 @@ class Cell(Choice):
         return self.cell
 
     @property
+    def closed_form(self) -> bool:
+        """Whether only the readout is fitted, in closed form, instead of trained by gradients."""
+        return False
+
+    @property
     def variant(self) -> int:
         """Which of its compiled variants the kernel should use."""
         return 0
 
     @abstractmethod
     def states(self) -> tuple[State, ...]:
-        """The gates and states that panels show, in their order."""
+        """The gates and states of one direction, in the order in which panels show them."""
 
     @abstractmethod
     def observe(self, carried: Arrays, record: Arrays) -> dict[str, NDArray[Any]]:
@@ -125,6 +197,20 @@ class Cell(Choice):
         forward = len(self.gates) * packed_size(H + features, H)
         return (forward,), (packed_size(width, H),), (packed_size(width, features) if below else 0,)
 
+    def multiplications(self, features: int, *, below: bool) -> int:
+        """How many one layer's matrix products take for one timestep of one sequence, forward and backward.
+
+        Each weight takes part in three: in z, in the derivative of what it was multiplied with, and in its
+        own gradient.
+
+        Args:
+            features: F.
+            below: whether ∂L/∂x_t is wanted; if not, W takes part in two.
+        """
+        shapes = self.parameter_shapes(features)
+        times = {"W": 3 if below else 2, "U": 3}
+        return sum(count * math.prod(shapes[name]) for name, count in times.items() if name in shapes)
+
     def initialise(self, rng: np.random.Generator, features: int) -> dict[str, NDArray[np.float64]]:
         """Draw one layer's parameters; biases are 0."""
         initialiser = INITIALISERS[self.init]
@@ -133,10 +219,11 @@ class Cell(Choice):
         for g in range(len(self.gates)):
             columns = slice(g * self.hidden, (g + 1) * self.hidden)
             parameters["W"][:, columns] = initialiser.inputs(rng, features, self.hidden)
-            parameters["U"][:, columns] = initialiser.recurrent(rng, self.hidden, self.hidden)
+            if "U" in parameters:
+                parameters["U"][:, columns] = initialiser.recurrent(rng, self.hidden, self.hidden)
         return parameters
 
-    def to_torch(self, parameters: Mapping[str, NDArray[Any]], layer: int) -> dict[str, NDArray[Any]]:
+    def to_torch(self, parameters: Mapping[str, NDArray[Any]], layer: Part | int) -> dict[str, NDArray[Any]]:
         """Copies of one layer's parameters under PyTorch's names and in its layout, [G·H, in].
 
         PyTorch keeps two biases and sums them; the second is written as zeros.
@@ -148,7 +235,7 @@ class Cell(Choice):
             f"bias_hh_l{layer}": self._second_bias(parameters),
         }
 
-    def from_torch(self, tensors: Mapping[str, NDArray[Any]], layer: int) -> dict[str, NDArray[Any]]:
+    def from_torch(self, tensors: Mapping[str, NDArray[Any]], layer: Part | int) -> dict[str, NDArray[Any]]:
         """The inverse of `to_torch`; a second bias that is not zero is added to the first.
 
         Raises:

@@ -7,20 +7,21 @@ from typing import Any, ClassVar, Literal
 from numpy.typing import NDArray
 from pydantic import Field
 
-from seqlab.cells.base import Arrays, Cell, Shape, State, derivatives_shape
+from seqlab.cells.activations import KINDS, VARIANTS, Activation
+from seqlab.cells.base import Arrays, Shape, State, derivatives_shape
+from seqlab.cells.layer_norm import LayerNormed
+from seqlab.methods.initialisers import Init
 
-_VARIANTS = {"tanh": 0, "relu": 1}
 
-
-class RNN(Cell):
+class RNN(LayerNormed):
     """One matrix, one nonlinearity, no gates."""
 
     summary: ClassVar[str] = "one nonlinearity, no gates (Elman 1990)"
     rank: ClassVar[int] = 1
 
     cell: Literal["rnn"] = "rnn"
-    activation: Literal["tanh", "relu"] = Field("tanh", description="φ, the nonlinearity of the state")
-    init: Literal["uniform", "glorot", "orthogonal", "identity"] = Field(  # type: ignore[assignment]
+    activation: Activation = Field("tanh", description="φ, the nonlinearity of the state")
+    init: Literal[Init, "identity"] = Field(  # type: ignore[assignment]
         "uniform", description="how the weights start; identity with relu is the IRNN"
     )
 
@@ -30,22 +31,30 @@ class RNN(Cell):
         return ("h",)
 
     @property
+    def kernel(self) -> str:
+        """A module of its own for tanh and relu, which most want, and one that is normalised."""
+        if self.layer_norm:
+            return "rnn_norm"
+        return "rnn" if self.activation in ("tanh", "relu") else "rnn_more"
+
+    @property
     def variant(self) -> int:
         """Which φ the kernel should use."""
-        return _VARIANTS[self.activation]
+        return VARIANTS[self.activation]
 
     def states(self) -> tuple[State, ...]:
-        """The state alone: bounded for tanh, not for relu."""
-        return (State("h", "state", "signed" if self.activation == "tanh" else "free"),)
+        """The state alone, bounded as φ is."""
+        return (State("h", "state", KINDS[self.activation]),)
 
     def observe(self, carried: Arrays, record: Arrays) -> dict[str, NDArray[Any]]:
         """The state after each step."""
         return {"h": carried[0][1:]}
 
     def record_shapes(self, timesteps: int, batch: int) -> tuple[Shape, ...]:
-        """Nothing: φ' follows from h."""
-        return ()
+        """Nothing, as φ' follows from h, unless sums are normalised."""
+        return self.normal_record(timesteps, batch)
 
     def scratch_shapes(self, timesteps: int, batch: int) -> tuple[Shape, ...]:
-        """∂L/∂a."""
-        return (derivatives_shape(1, timesteps, batch, self.hidden),)
+        """∂L/∂a; normalised also ∂L/∂ of the sums."""
+        da = derivatives_shape(1, timesteps, batch, self.hidden)
+        return da, *self.normal_scratch(timesteps, batch)

@@ -62,6 +62,40 @@ def add_gradients(
             for n in range(H):
                 db[column + n] += dz[of_x + row * H + n]
         done += rows
+    add_products(x, x_at, x_step, F, dz, of_x, H, steps, B, dW, width, column)
+
+
+@linked
+def add_products(
+    x: Array,
+    x_at: Int,
+    x_step: Int,
+    F: Int,
+    dz: Array,
+    dz_at: Int,
+    N: Int,
+    steps: Int,
+    B: Int,
+    dW: Array,
+    width: Int,
+    column: Int,
+) -> None:
+    """Add Σ_t x_tᵀ ∂L/∂z_t to columns `column` to `column + N - 1`.
+
+    Args:
+        x: the inputs [B,F] of the first timestep stand at `x_at`.
+        x_at: see `x`.
+        x_step: from timestep to timestep; B·F if there are no other sequences between.
+        F: their width.
+        dz: ∂L/∂z [steps,B,N] begins at `dz_at`.
+        dz_at: see `dz`.
+        N: columns of ∂L/∂z.
+        steps: how many timesteps.
+        B: sequences.
+        dW: [F,width], added to.
+        width: its columns.
+        column: see above.
+    """
     # Slices of a batch have other sequences between one timestep and the next.
     piece = steps * B if x_step == B * F else B
     done = 0
@@ -69,6 +103,6 @@ def add_gradients(
         rows = min(DEPTH, piece - done % piece)
         at = x_at + done * F if piece > B else x_at + done // B * x_step + done % B * F
         product(
-            x, at, 1, F, 1, 0, rows, x, 0, 0, 0, dz, of_x + done * H, H, dW, column, width, F, H
+            x, at, 1, F, 1, 0, rows, x, 0, 0, 0, dz, dz_at + done * N, N, dW, column, width, F, N
         )  # fmt: skip
         done += rows

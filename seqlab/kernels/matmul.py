@@ -196,3 +196,29 @@ def pack_transposed(U: Array, N: Int, K: Int, packed: Array, at: Int) -> int:
         at += K * width
         done += width
     return at
+
+
+@linked
+def pack_columns_transposed(U: Array, U_row: Int, column: Int, N: Int, K: Int, packed: Array, at: Int) -> int:
+    """As `pack_transposed`, of columns `column` to `column + K - 1` of U [N,·], whose rows are `U_row` apart.
+
+    Returns:
+        The place behind the last panel.
+    """
+    done = 0
+    while done < N:
+        left = N - done
+        width = panel_width(left)
+        at += width
+        for n in range(0, min(left, width), LANES):
+            rows = min(LANES, left - n)
+            blocks = K - K % LANES if rows == LANES else 0
+            corner = (done + n) * U_row + column
+            for k in range(0, blocks, LANES):
+                turn(U, corner + k, U_row, packed, at + k * width + n, width)
+            for k in range(blocks, K):
+                for row in range(rows):
+                    packed[at + k * width + n + row] = U[corner + row * U_row + k]
+        at += K * width
+        done += width
+    return at

@@ -25,18 +25,25 @@ Hyper = npt.NDArray[np.float64]
 def sgd(theta: Array, g: Array, slots: Arrays, step: int, hyper: Hyper) -> None:
     """Gradient descent with momentum: v ← μ v + g, θ ← θ - lr · v; at the first step v = g.
 
+    With Nesterov's momentum (Sutskever et al. 2013, as PyTorch has it) θ ← θ - lr · (g + μ v).
+
     Args:
         theta: [N].
         g: [N].
         slots: (v,).
         step: from 1.
-        hyper: lr, μ (0: plain gradient descent).
+        hyper: lr, μ (0: plain gradient descent), 1 for Nesterov's momentum, else 0.
     """
     velocity = slots[0]
     lr, momentum = theta.dtype.type(hyper[0]), theta.dtype.type(hyper[1])
-    for k in range(theta.size):
-        velocity[k] = momentum * velocity[k] + g[k]
-        theta[k] -= lr * velocity[k]
+    if hyper[2] != 0.0:
+        for k in range(theta.size):
+            velocity[k] = momentum * velocity[k] + g[k]
+            theta[k] -= lr * (g[k] + momentum * velocity[k])
+    else:
+        for k in range(theta.size):
+            velocity[k] = momentum * velocity[k] + g[k]
+            theta[k] -= lr * velocity[k]
 
 
 @jit
@@ -84,6 +91,21 @@ def adam(theta: Array, g: Array, slots: Arrays, step: int, hyper: Hyper) -> None
         first[k] = beta1 * first[k] + rest1 * g[k]
         second[k] = beta2 * second[k] + rest2 * g[k] * g[k]
         theta[k] -= rate * first[k] / (math.sqrt(second[k]) * spread + epsilon)
+
+
+@jit
+def adamw(theta: Array, g: Array, slots: Arrays, step: int, hyper: Hyper) -> None:
+    """Adam with weight decay of its own (Loshchilov & Hutter 2019): θ ← θ - lr λ θ, then as `adam`.
+
+    Args:
+        theta: [N].
+        g: [N].
+        slots: (m, v).
+        step: n, from 1.
+        hyper: as for `adam`, then λ (PyTorch: 0.01).
+    """
+    scale(theta, 1.0 - hyper[0] * hyper[4])
+    adam(theta, g, slots, step, hyper)
 
 
 @jit

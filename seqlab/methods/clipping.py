@@ -1,4 +1,4 @@
-"""Gradient clipping, applied once after the whole backward pass."""
+"""Gradient clipping, applied once after the whole backward pass, before anything else is added to it."""
 
 from __future__ import annotations
 
@@ -37,10 +37,22 @@ class ValueClip(Clip):
     limit: float = Field(1.0, gt=0.0, le=1e9, description="the greatest magnitude of an element")
 
 
+class LayerClip(Clip):
+    """Each layer's gradient by its own norm: g_l ← g_l·limit/‖g_l‖ if ‖g_l‖ > limit. The readout is one."""
+
+    summary: ClassVar[str] = "shrink each layer's gradient to a norm"
+    rank: ClassVar[int] = 3
+
+    kind: Literal["layer"] = "layer"
+    limit: float = Field(
+        1.0, gt=0.0, le=1e9, description="the greatest norm of a layer that passes unchanged"
+    )
+
+
 class NoClip(Clip):
     """The gradient as it comes."""
 
     summary: ClassVar[str] = "the gradient as it comes"
-    rank: ClassVar[int] = 3
+    rank: ClassVar[int] = 4
 
     kind: Literal["none"] = "none"

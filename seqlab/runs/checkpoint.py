@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from numpy.typing import NDArray
+
 from seqlab.runs import files, layout
 from seqlab.runs import tensors as safetensors
 from seqlab.runs.kept import MOST_CHECKPOINT_BYTES, KeptFiles, steps_in
@@ -33,6 +35,14 @@ class Checkpoint:
     step: int
     tensors: Tensors
     metadata: Mapping[str, Any]
+
+    @property
+    def weights(self) -> dict[str, NDArray[Any]]:
+        """The model's tensors, without the prefix."""
+        model = "model."
+        return {
+            name.removeprefix(model): value for name, value in self.tensors.items() if name.startswith(model)
+        }
 
 
 def kept_checkpoints(folder: Path, interval: int) -> KeptFiles:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seqlab.runs import layout
+from seqlab.runs.initial import read_weights
 from seqlab.runs.launch import Worker, worker_log_tail
 from seqlab.runs.layout import RunError
 from seqlab.runs.reader import RunReader, Snapshot
@@ -21,20 +22,23 @@ POLL = 0.1
 """Seconds between two looks at the folder."""
 
 
-def start(spec: Spec, out: Path | None = None, threads: int | None = None) -> tuple[Path, Worker]:
+def start(
+    spec: Spec, out: Path | None = None, threads: int | None = None, initial: bytes | None = None
+) -> tuple[Path, Worker]:
     """Make a run folder and let a new worker train it.
 
     Args:
         spec: what to train.
         out: where to make the folder; see `layout.create_run`.
         threads: for training; None leaves it to `SEQLAB_THREADS` and the worker.
+        initial: the weights to start from; see `layout.create_run`.
 
     Raises:
         RunError: the folder cannot be made, or no worker can be started.
     """
     worker = Worker(threads)
     try:
-        folder = layout.create_run(spec, out)
+        folder = layout.create_run(spec, out, initial)
     except BaseException:
         worker.close()
         raise
@@ -82,7 +86,12 @@ def await_taken(folder: Path, worker: Worker) -> None:
         time.sleep(0.02)
 
 
-def train(spec: Spec, out: Path | None = None, threads: int | None = None) -> Run:
+def train(
+    spec: Spec,
+    out: Path | None = None,
+    threads: int | None = None,
+    init_from: str | Path | None = None,
+) -> Run:
     """Train a spec in a worker process, and return the run when it is over.
 
     `KeyboardInterrupt` stops the run: it is passed on once the worker has written its checkpoint.
@@ -91,14 +100,16 @@ def train(spec: Spec, out: Path | None = None, threads: int | None = None) -> Ru
         spec: what to train; see `seqlab.load_spec`.
         out: the folder in which the run folder is made; default: where all runs are kept.
         threads: for training; changes no bit of the result.
+        init_from: a safetensors file with PyTorch's weights to start from; see `initial.read_weights`.
 
     Returns:
         The run; its `state` is `finished`, `stopped`, `diverged` or `failed`.
 
     Raises:
-        RunError: the folder cannot be made, or the worker ended without a word.
+        RunError: the weights do not fit, the folder cannot be made, or the worker ended without a word.
     """
-    folder, worker = start(spec, out, threads)
+    initial = None if init_from is None else read_weights(Path(init_from), spec)
+    folder, worker = start(spec, out, threads, initial)
     try:
         *_, last = follow(folder, worker)
         if last.state == "lost":

@@ -1,8 +1,9 @@
-"""Which frames and checkpoints stay on disk: one rule, a function of the step alone.
+"""Which frames and checkpoints stay on disk: one rule, a function of steps alone.
 
 A file is due every `interval` steps. Past 200 files every second one is dropped and the interval doubles, so
-that a run of any length keeps 100 to 200 evenly spaced files. The first and the newest always stay. Because
-the rule needs nothing but the newest step, a resumed run goes on exactly as if it had never stopped.
+that a run of any length keeps 100 to 200 evenly spaced files. The first and the newest always stay, and so
+does the best, if there is a file of that step. Because the rule needs nothing but the newest step and the
+best, a resumed run goes on exactly as if it had never stopped.
 """
 
 from __future__ import annotations
@@ -76,11 +77,14 @@ class KeptFiles:
         """Remove what the rule does not keep.
 
         Args:
-            best: the step of the lowest eval/loss; where bytes are limited, the file nearest to it stays.
+            best: the step of the best evaluation; its file stays until there is a better one. Where there is
+                none, and bytes are limited, the file nearest to it stays.
         """
         if self._sizes is None:  # looked up once, not after each of hundreds of files
             self._sizes = sizes_in(self.folder)
         keep = kept_steps(self._sizes, self.interval, self.most_files)
+        if best in self._sizes:
+            keep.add(best)
         if self.most_bytes is not None:
             sizes = {step: self._sizes[step] for step in keep}
             keep = _within_bytes(sizes, self.interval, self.most_bytes, best)

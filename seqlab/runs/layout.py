@@ -7,6 +7,7 @@ A run folder is plain files that can be copied, listed and read without this pro
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 import secrets
@@ -29,6 +30,7 @@ ENV = "env.json"
 STATUS = "status.json"
 METRICS = "metrics.jsonl"
 EVENTS = "events.jsonl"
+INITIAL = "init.safetensors"  # if it started from given weights: see `runs.initial`
 PROBE = "probe.safetensors"
 LIVE = "live.safetensors"
 FRAMES = "frames"
@@ -104,6 +106,9 @@ class Status:
         """
         found = files.decode_row(content)
         check_format(found.pop("format", None), STATUS)
+        # A host may be called "Infinity": what is text stays text.
+        texts = {name for name, kinds in _STATUS_TYPES.items() if str in kinds}
+        found |= {name: value for name, value in json.loads(content).items() if name in texts}
         try:
             status = cls(**{name: found[name] for name in cls.__dataclass_fields__ if name in found})
         except TypeError as error:
@@ -142,8 +147,13 @@ def home() -> Path:
     return Path(platformdirs.user_data_dir("seqlab")) / "runs"
 
 
-def create_run(spec: Spec, out: Path | None = None) -> Path:
+def create_run(spec: Spec, out: Path | None = None, initial: bytes | None = None) -> Path:
     """Make the folder of a new run under `out` (default: `home()`), state "starting", and return its path.
+
+    Args:
+        spec: what it is to train.
+        out: where.
+        initial: the weights that it starts from, as `runs.initial.read_weights` returns them, if not its own.
 
     Raises:
         RunError: it cannot be made (no permission, disk full, …); then nothing is left behind.
@@ -165,6 +175,8 @@ def create_run(spec: Spec, out: Path | None = None) -> Path:
         machine = _this_machine()
         status = Status("starting", step=0, steps=spec.training.steps, heartbeat=time.time(), **machine)
         files.replace(folder / STATUS, status.to_bytes())
+        if initial is not None:
+            files.replace(folder / INITIAL, initial)
         files.replace(folder / SPEC, to_toml(spec).encode())  # last: with it the folder counts as a run
     except BaseException as error:
         shutil.rmtree(folder, ignore_errors=True)

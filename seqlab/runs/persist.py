@@ -61,11 +61,25 @@ class Persister:
         """Hand over a frame; see `frames.Frame` for the names and shapes."""
         self._put(_File("frame", step, encode_frame(step, tensors, metadata)))
 
-    def checkpoint(self, step: int, tensors: Tensors, metadata: Mapping[str, Any] | None = None) -> None:
-        """Hand over a checkpoint; see `checkpoint.Checkpoint` for the names."""
-        best = self._writer.best
-        content = encode_checkpoint(step, tensors, metadata)
-        self._put(_File("checkpoint", step, content, None if best is None else int(best["step"])))
+    def checkpoint(
+        self,
+        step: int,
+        tensors: Tensors,
+        metadata: Mapping[str, Any] | None = None,
+        best: int | None = None,
+    ) -> None:
+        """Hand over a checkpoint; see `checkpoint.Checkpoint` for the names.
+
+        Args:
+            step: after which it was taken.
+            tensors: the weights and the optimiser's state.
+            metadata: goes along.
+            best: the step whose checkpoint stays (see `kept`); by default that of the lowest eval/loss.
+        """
+        lowest = self._writer.best
+        if best is None and lowest is not None:
+            best = int(lowest["step"])
+        self._put(_File("checkpoint", step, encode_checkpoint(step, tensors, metadata), best))
 
     def drain(self, patience: float = 0.0) -> None:
         """Wait until everything handed over is on disk; for lack of space, try for `patience` seconds.

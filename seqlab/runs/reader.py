@@ -39,15 +39,20 @@ class RungValue:
         name: what claims call it.
         label: what the plot calls it.
         metric: the metric it is drawn with.
-        value: by formula.
+        value: by formula; None where that is for another loss than the run's.
         measured: on the run's own eval split.
     """
 
     name: str
     label: str
     metric: str
-    value: float
+    value: float | None
     measured: float
+
+    @property
+    def height(self) -> float:
+        """Where it is drawn: its value by formula, or else as measured."""
+        return self.measured if self.value is None else self.value
 
 
 @dataclass(frozen=True)
@@ -66,7 +71,8 @@ class Snapshot:
         events: the events in order, each with `time`, `step`, `event` and its fields.
         rungs: the task's rungs, once they are measured.
         frame: the newest frame, live or kept, or None.
-        probe: the probe batch: `inputs [T,B,F]`, `targets [T,B,O]` or `[T,B]`, `mask [T,B]`, or None.
+        probe: the probe batch: `inputs [T,B,F]`, `targets [T,B,O]` or `[T,B]`, `mask [T,B]`, and where there
+            are any `lengths [B]` and `future [horizon,B,O]`; or None.
         skipped: lines that could not be read, a torn last one included.
         problems: what else could not be read, a line each.
     """
@@ -245,5 +251,6 @@ def _event(line: bytes) -> Mapping[str, Any]:
 
 
 def _rung(found: Mapping[str, Any]) -> RungValue:
-    numbers = (files.number(found["value"]), files.number(found["measured"]))
-    return RungValue(str(found["name"]), str(found["label"]), str(found["metric"]), *numbers)
+    value = None if found["value"] is None else files.number(found["value"])
+    names = (str(found["name"]), str(found["label"]), str(found["metric"]))
+    return RungValue(*names, value, files.number(found["measured"]))

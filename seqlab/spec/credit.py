@@ -1,59 +1,94 @@
-"""How far credit reaches: walls, and the steps behind them that no loss can touch.
+"""How far credit reaches: the windows of truncated backpropagation, and the steps that no loss can touch.
 
-Truncation k cuts a sequence into windows of k timesteps counted from the first; derivatives never cross
-from one window into the one before. So a timestep gets a gradient exactly if its own window holds a loss at
-it or later. This is a fact about the setting; what a network learns inside a window may well carry over.
+The losses of every block of k1 timesteps, counted from the first, go back through a window of k2 ≥ k1
+timesteps that ends where the block does (Williams & Peng 1990). Truncation k is the simple form k1 = k2 = k:
+windows that adjoin. Derivatives never leave a window. So a timestep gets a gradient exactly if some window
+holds it, and a loss of that window's block at it or later. This is a fact about the setting; what a network
+learns inside a window may well carry over. A network that also runs from the end to the start cannot be cut,
+and any loss of it reaches every step.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+Truncation: TypeAlias = int | tuple[int, int]
+"""k, with 0 for none; or (stride k1, window k2)."""
+
 
 @dataclass(frozen=True)
 class Window:
-    """Timesteps `start` to `stop - 1`, counted from 0."""
+    """Timesteps `start` to `stop - 1`, counted from 0.
+
+    Attributes:
+        start, stop: see above.
+        block: from here on losses count; those before belong to an earlier window.
+        following: where the next window starts, or `stop` for the last.
+    """
 
     start: int
     stop: int
+    block: int
+    following: int
 
 
-def windows(timesteps: int, truncation: int) -> tuple[Window, ...]:
+def windows(timesteps: int, truncation: Truncation) -> tuple[Window, ...]:
     """The windows of a sequence, in order; the last may be shorter.
 
     Args:
         timesteps: T.
-        truncation: k, the length of a window; 0, and k ≥ T, mean a single one.
+        truncation: see `Truncation`; k ≥ T means a single window, too.
     """
-    size = truncation if 0 < truncation < timesteps else timesteps
-    return tuple(Window(start, min(start + size, timesteps)) for start in range(0, timesteps, size))
+    stride, longest = truncation if isinstance(truncation, tuple) else (truncation, truncation)
+    if not 0 < stride < timesteps:
+        stride = longest = timesteps
+    blocks = range(0, timesteps, stride)
+    starts = [max(0, block + stride - longest) for block in blocks]
+    stops = [min(block + stride, timesteps) for block in blocks]
+    following = [*starts[1:], timesteps]
+    return tuple(Window(*edges) for edges in zip(starts, stops, blocks, following, strict=True))
 
 
-def walls(timesteps: int, truncation: int) -> NDArray[np.int64]:
-    """The steps after which the gradient is cut, counted from 1 as on screen: k, 2k, … < T."""
-    return np.array([window.stop for window in windows(timesteps, truncation)[:-1]], dtype=np.int64)
+def walls(timesteps: int, truncation: Truncation) -> NDArray[np.int64]:
+    """The steps behind which windows start, counted from 1 as on screen: k, 2k, … < T."""
+    starts = {window.start for window in windows(timesteps, truncation)}
+    return np.array(sorted(starts - {0}), dtype=np.int64)
 
 
-def reached(timesteps: int, truncation: int, loss_steps: NDArray[np.int64]) -> NDArray[np.bool_]:
+def reached(
+    timesteps: int, truncation: Truncation, loss_steps: NDArray[np.int64], *, both: bool = False
+) -> NDArray[np.bool_]:
     """Which timesteps get a gradient: bool [T].
 
     Args:
         timesteps: T.
-        truncation: k; 0 is full backpropagation.
+        truncation: see `Truncation`.
         loss_steps: the steps with a loss, counted from 0.
+        both: whether the network runs in both directions.
     """
     reach = np.zeros(timesteps, dtype=np.bool_)
-    size = truncation if 0 < truncation < timesteps else timesteps
-    for window, last in _last_loss_of_each_window(size, loss_steps):
-        reach[window * size : last + 1] = True
+    for first, last in stretches(timesteps, truncation, loss_steps, both=both):
+        reach[first : last + 1] = True
     return reach
 
 
-def _last_loss_of_each_window(size: int, loss_steps: NDArray[np.int64]) -> list[tuple[int, int]]:
-    last: dict[int, int] = {}
-    for step in np.sort(loss_steps).tolist():
-        last[step // size] = step
-    return list(last.items())
+def stretches(
+    timesteps: int, truncation: Truncation, loss_steps: NDArray[np.int64], *, both: bool = False
+) -> list[tuple[int, int]]:
+    """The first and last timestep, from 0, that get a gradient in each window whose block has a loss.
+
+    Arguments as for `reached`.
+    """
+    losses = np.unique(loss_steps)
+    if both and losses.size:
+        return [(0, timesteps - 1)]
+    found = []
+    for window in windows(timesteps, truncation):
+        place = int(np.searchsorted(losses, window.stop))
+        if place and losses[place - 1] >= window.block:
+            found.append((window.start, int(losses[place - 1])))
+    return found

@@ -40,27 +40,30 @@ def slices(spec: Spec) -> tuple[tuple[int, int], ...]:
 
 def longest_window(spec: Spec) -> int:
     """The timesteps for which a training pass keeps what it needs to go back."""
-    return windows(spec.task.timesteps, spec.training.truncation)[0].stop
+    cut = windows(spec.task.timesteps, spec.training.cut)
+    return max(window.stop - window.start for window in cut)
 
 
 def pass_buffers(spec: Spec, batch: int, window: int) -> dict[Key, Shape]:
     """Shapes of all buffers of a pass of `batch` sequences through windows of `window` timesteps.
 
-    Keys are ("y",), ("dy",), ("scratch", n) of the readout, and for each layer (layer, what, n) with what
-    one of packed, carried, record, scratch, dh and carry, as the kernels know them.
+    Keys are ("y",), ("dy",), ("scratch", n) of the readout; for each part of the model (part, what, n) with
+    what one of packed, carried, record, scratch, dh and carry, as the kernels know them; and (what, layer),
+    where a layer's output is more than a state, with what one of out and dout, and in a second direction
+    x_back and dx_back.
     """
     model, task = spec.model, spec.task
-    outputs, state = (window, batch, task.outputs), (batch, model.hidden)
+    outputs, state, whole = (window, batch, task.outputs), (batch, model.hidden), (window, batch, model.width)
     shapes: dict[Key, Shape] = {
         ("y",): outputs,
         ("dy",): outputs,
-        ("scratch", 0): (task.outputs, model.hidden),
-        ("scratch", 1): (task.outputs, model.hidden),
+        ("scratch", 0): (task.outputs, model.width),
+        ("scratch", 1): (task.outputs, model.width),
     }
-    for layer in range(model.layers):
-        features = task.features if layer == 0 else model.hidden
+    for number, part in enumerate(model.parts()):
+        features = model.inputs_of(part.layer, task.features)
         groups: dict[str, tuple[Shape, ...]] = {
-            "packed": model.packed_shapes(features, below=layer > 0),
+            "packed": model.packed_shapes(features, below=part.layer > 0),
             "carried": tuple((window + 1, *state) for _ in model.carried_names),
             "record": model.record_shapes(window, batch),
             "scratch": model.scratch_shapes(window, batch),
@@ -68,7 +71,13 @@ def pass_buffers(spec: Spec, batch: int, window: int) -> dict[Key, Shape]:
             "carry": tuple(state for _ in model.carried_names),
         }
         for what, members in groups.items():
-            shapes.update({(layer, what, n): shape for n, shape in enumerate(members)})
+            shapes.update({(number, what, n): shape for n, shape in enumerate(members)})
+        if model.joins(part.layer, task.features):
+            shapes.update({("out", part.layer): whole, ("dout", part.layer): whole})
+        if part.back:
+            below = (window, batch, features)
+            sent = below if part.layer else (0, *below[1:])
+            shapes.update({("x_back", part.layer): below, ("dx_back", part.layer): sent})
     return shapes
 
 
@@ -82,12 +91,19 @@ def step_bytes(spec: Spec) -> int:
         for start, stop in parts
         for shape in pass_buffers(spec, stop - start, window).values()
     )
-    vectors = 1 + len(spec.training.optimizer.slots) + len(parts)
+    solved = spec.model.closed_form
+    vectors = 1 + (0 if solved else len(spec.training.optimizer.slots)) + len(parts)
+    factor = 8 * factor_size(spec) ** 2 if solved else 0
     task = spec.task
     batch = task.timesteps * spec.training.batch_size * (task.features + task.outputs + 1)
     # Drawn in float32, some at once, the next ones while these are used; and one in the network's own type.
     drawn = 4 * 2 * task.drawn_together(spec.training.batch_size) * batch
-    return item * (buffers + vectors * spec.parameters) + drawn + (item * batch if item > 4 else 0)
+    return item * (buffers + vectors * spec.parameters) + factor + drawn + (item * batch if item > 4 else 0)
+
+
+def factor_size(spec: Spec) -> int:
+    """Columns of what a readout that is solved for is fitted to: states, 1, targets."""
+    return spec.model.width + 1 + spec.task.outputs
 
 
 def matrix_operations(spec: Spec) -> int:
@@ -97,9 +113,8 @@ def matrix_operations(spec: Spec) -> int:
     whose inputs are just given, ∂L/∂x = ∂L/∂z Wᵀ. The readout's, which are few, are left out.
     """
     model, task = spec.model, spec.task
-    width = len(model.gates) * model.hidden
-    products = 0
-    for layer in range(model.layers):
-        features = task.features if layer == 0 else model.hidden
-        products += 3 * model.hidden * width + (2 if layer == 0 else 3) * features * width
+    products = sum(
+        model.multiplications(model.inputs_of(part.layer, task.features), below=part.layer > 0)
+        for part in model.parts()
+    )
     return 2 * task.timesteps * spec.training.batch_size * products

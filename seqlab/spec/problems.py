@@ -201,7 +201,7 @@ def _plain(value: Any) -> str:
 
 
 def _quoted(text: str) -> list[str]:
-    return [part.strip(" '") for part in text.replace(" or ", ", ").split(",")]
+    return [part.strip(" '") or '""' for part in text.replace(" or ", ", ").split(",")]
 
 
 def _choices_of(path: Path) -> list[str]:
@@ -244,4 +244,5 @@ class _Made:
 def _split_path(message: str) -> tuple[Path, str]:
     """Validators of ours say where in their first words: `expect: claim 2: …`."""
     head, _, tail = message.partition(": ")
-    return ((head,), tail) if head in Spec.model_fields and tail else ((), message)
+    path = tuple(head.split("."))
+    return (path, tail) if path[0] in Spec.model_fields and tail else ((), message)

@@ -7,16 +7,18 @@ default filled in) it determines a run to the last bit.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeAlias, Union
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeAlias, Union, get_args
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from seqlab.cells import CELLS, Cell
 from seqlab.choices import Choice
-from seqlab.methods import CLIPS, LOSSES, OPTIMIZERS, Clip, Loss, Optimizer
+from seqlab.methods import CLIPS, LOSSES, OPTIMIZERS, SCHEDULES, Clip, Loss, Optimizer, Schedule
 from seqlab.methods.clipping import NormClip
 from seqlab.methods.optimizers import Adam
+from seqlab.methods.schedules import Constant, Cosine
+from seqlab.spec.credit import Truncation
 from seqlab.tasks import TASKS, Rung, Task
 
 SCHEMA_VERSION = 1
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     AnyTask: TypeAlias = Task
     AnyCell: TypeAlias = Cell
     AnyOptimizer: TypeAlias = Optimizer
+    AnySchedule: TypeAlias = Schedule
     AnyClip: TypeAlias = Clip
 else:
 
@@ -34,6 +37,7 @@ else:
     AnyTask = _one_of(TASKS.values(), "name")
     AnyCell = _one_of(CELLS.values(), "cell")
     AnyOptimizer = _one_of(OPTIMIZERS.values(), "name")
+    AnySchedule = _one_of(SCHEDULES.values(), "kind")
     AnyClip = _one_of(CLIPS.values(), "kind")
 
 
@@ -41,9 +45,26 @@ CHOICES: dict[tuple[str, ...], Mapping[str, type[Choice]]] = {
     ("task", "name"): TASKS,
     ("model", "cell"): CELLS,
     ("training", "optimizer", "name"): OPTIMIZERS,
+    ("training", "schedule", "kind"): SCHEDULES,
     ("training", "clip", "kind"): CLIPS,
 }
 """The fields that select what else their table holds, and what they select from."""
+
+Metric: TypeAlias = Literal[
+    "train/loss",
+    "train/grad_norm",
+    "train/clipped",
+    "train/lr",
+    "eval/loss",
+    "eval/accuracy",
+    "eval/forecast",
+    "probe/gradient_first",
+    "probe/gradient_last",
+    "probe/gradient_ratio",
+    "probe/credit_ratio",
+]
+METRICS: tuple[str, ...] = get_args(Metric)
+"""Every metric that a row can hold, where it applies and when it is due."""
 
 
 class Section(BaseModel):
@@ -57,8 +78,43 @@ def _share_of_steps(parts: int) -> Any:
     return lambda data: -(-data.get("steps", 1) // parts)
 
 
+class Stop(Section):
+    """Early stopping: the run ends when a metric has not improved for a number of evaluations.
+
+    It looks at every evaluation that `eval_every` makes due, but not at one that only the end of a run
+    brings.
+    """
+
+    metric: Literal["", Metric] = Field(
+        "",
+        description="stop early when this has stopped to improve",
+        json_schema_extra={"zero": "off"},
+    )
+    patience: int = Field(
+        10,
+        ge=1,
+        le=1_000_000,
+        description="how many in a row may be no better",
+        json_schema_extra={"unit": "evaluations"},
+    )
+    min_delta: float = Field(
+        0.0, ge=0.0, le=1e9, description="what is better by no more than this is no better"
+    )
+
+    @property
+    def upwards(self) -> bool:
+        """Whether more is better, as it is for the accuracy alone."""
+        return self.metric == "eval/accuracy"
+
+
 class Training(Section):
-    """How the model is trained."""
+    """How the model is trained.
+
+    What happens to the gradient of a batch's loss, in order: its norm is taken, which is `train/grad_norm`;
+    it is clipped; `l2` and `l1` are added, as PyTorch adds weight decay to every parameter, biases too, in
+    its optimisers and so after clipping; gradient noise is added; the optimiser makes the update. The loss
+    that is reported is that of the data alone.
+    """
 
     steps: int = Field(2_000, ge=1, le=1_000_000_000, description="updates of the weights, a batch each")
     batch_size: int = Field(
@@ -72,14 +128,61 @@ class Training(Section):
         description="cut the gradient every so many steps",
         json_schema_extra={"unit": "timesteps", "zero": "full BPTT"},
     )
+    stride: int = Field(
+        0,
+        ge=0,
+        le=1_000_000,
+        description="losses of every so many steps go back together, through `window` steps (k1)",
+        json_schema_extra={"unit": "timesteps", "zero": "as truncation says"},
+    )
+    window: int = Field(
+        0,
+        ge=0,
+        le=1_000_000,
+        description="how far the losses of every `stride` steps go back (k2), at least `stride`",
+        json_schema_extra={"unit": "timesteps", "zero": "as truncation says"},
+    )
+    at_walls: Literal["carry", "reset"] = Field(
+        "carry", description="whether the state is carried into the next window, or starts from zero"
+    )
     update: Literal["sequence", "window"] = Field(
         "sequence", description="one update for the whole sequence, or one after each window"
     )
     precision: Literal["float32", "float64"] = Field(
         "float32", description="float64 is for exactness work, and slower"
     )
+    loss: Literal["", "mse", "mae", "huber", "cross_entropy", "binary_cross_entropy"] = Field(
+        "",
+        description="what is made small, if not the task's own loss",
+        json_schema_extra={"zero": "the task's own"},
+    )
     optimizer: AnyOptimizer = Field(default_factory=Adam, description="how a gradient becomes an update")
+    schedule: AnySchedule = Field(
+        default_factory=Constant, description="how the learning rate goes over the run"
+    )
     clip: AnyClip = Field(default_factory=NormClip, description="how large gradients are held back")
+    l1: float = Field(
+        0.0,
+        ge=0.0,
+        le=1e6,
+        description="times the sign of each parameter, added to its gradient",
+        json_schema_extra={"zero": "none"},
+    )
+    l2: float = Field(
+        0.0,
+        ge=0.0,
+        le=1e6,
+        description="times each parameter, added to its gradient: PyTorch's weight_decay",
+        json_schema_extra={"zero": "none"},
+    )
+    gradient_noise: float = Field(
+        0.0,
+        ge=0.0,
+        le=1e6,
+        description="variance η of noise on the gradient, η/(1+n)^0.55 at update n (Neelakantan 2015)",
+        json_schema_extra={"zero": "none"},
+    )
+    stop: Stop = Field(default_factory=Stop, description="when to stop early")
     log_every: int = Field(
         default_factory=_share_of_steps(2_000),
         ge=1,
@@ -112,10 +215,29 @@ class Training(Section):
         json_schema_extra={"unit": "sequences"},
     )
 
-    defaults: ClassVar[dict[str, tuple[str, str]]] = {"optimizer": ("name", "adam"), "clip": ("kind", "norm")}
+    defaults: ClassVar[dict[str, tuple[str, str]]] = {
+        "optimizer": ("name", "adam"),
+        "schedule": ("kind", "constant"),
+        "clip": ("kind", "norm"),
+    }
     """A table that leaves out its discriminator means these."""
 
-    @field_validator("optimizer", "clip", mode="before")
+    @property
+    def cut(self) -> Truncation:
+        """`truncation`, or (stride, window), as `seqlab.spec.credit` takes it."""
+        return (self.stride, self.window) if self.stride else self.truncation
+
+    @model_validator(mode="after")
+    def _one_way_to_truncate(self) -> Training:
+        if (self.stride > 0) != (self.window > 0):
+            raise ValueError("stride and window go together: set both, or truncation instead of both")
+        if self.stride and self.truncation:
+            raise ValueError("truncation is stride = window in one: set it, or stride and window, not both")
+        if self.window < self.stride:
+            raise ValueError(f"window {self.window} is shorter than stride {self.stride}: at least as long")
+        return self
+
+    @field_validator("optimizer", "schedule", "clip", mode="before")
     @classmethod
     def _default_choice(cls, value: Any, info: ValidationInfo) -> Any:
         discriminator, choice = cls.defaults[str(info.field_name)]
@@ -174,22 +296,6 @@ class Claim(Section):
         return f"{self.metric} {side} {words}{at}{seeds}"
 
 
-METRICS = (
-    "train/loss",
-    "train/grad_norm",
-    "train/clipped",
-    "train/lr",
-    "eval/loss",
-    "eval/accuracy",
-    "eval/forecast",
-    "probe/gradient_first",
-    "probe/gradient_last",
-    "probe/gradient_ratio",
-    "probe/credit_ratio",
-)
-"""Every metric that a row can hold, where it applies and when it is due."""
-
-
 class Spec(Section):
     """A whole experiment. See `seqlab schema` for every field."""
 
@@ -201,9 +307,36 @@ class Spec(Section):
     training: Training = Field(default_factory=Training)
     expect: tuple[Claim, ...] = Field((), strict=False, description="what this experiment claims")
 
+    @field_validator("model", mode="before")
+    @classmethod
+    def _bidirectional_by_name(cls, value: Any) -> Any:
+        """`bilstm` is a `lstm` that is bidirectional, and so for every cell."""
+        name = value.get("cell") if isinstance(value, dict) else None
+        if not isinstance(name, str) or name in CELLS or name.removeprefix("bi") not in CELLS:
+            return value
+        if value.get("bidirectional", True) is not True:
+            raise ValueError(f"model.bidirectional: false, but {name} is a {name[2:]} in both directions")
+        return {**value, "cell": name[2:], "bidirectional": True}
+
+    @model_validator(mode="after")
+    def _both_directions_need_the_whole_sequence(self) -> Spec:
+        if not self.model.bidirectional:
+            return self
+        if self.training.cut:
+            raise ValueError(
+                "model.bidirectional: what runs from the end cannot be cut into windows from the start: "
+                "truncation = 0, and neither stride nor window"
+            )
+        if self.task.forecast_horizon:
+            raise ValueError(
+                "model.bidirectional: a forecast runs free into a future that the backward direction needs "
+                f"to see: task.horizon = 0 instead of {self.task.forecast_horizon}"
+            )
+        return self
+
     @model_validator(mode="after")
     def _claims_can_be_checked(self) -> Spec:
-        rungs = {(rung.metric, rung.name) for rung in self.task.rungs()}
+        rungs = {(rung.metric, rung.name) for rung in self.task.rungs() if self.has_rungs(rung.metric)}
         for number, claim in enumerate(self.expect, 1):
             if claim.metric is None:
                 continue
@@ -219,6 +352,52 @@ class Spec(Section):
                 )
         return self
 
+    @model_validator(mode="after")
+    def _loss_fits_the_targets(self) -> Spec:
+        own = LOSSES[self.task.loss]
+        if not self.loss.fits(own):
+            known = ", ".join(name for name, loss in LOSSES.items() if loss.fits(own))
+            raise ValueError(
+                f"training.loss: {self.loss_name!r} is for {self.loss.targets}, but the targets of "
+                f"{self.task.name} are {own.targets}: one of {known}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _least_squares_need_values(self) -> Spec:
+        if not self.model.closed_form:
+            return self
+        if self.loss_name != "mse":
+            raise ValueError(
+                f"model.cell: the readout of {self.model.cell} is fitted to values by least squares, but the "
+                f"loss here is {self.loss_name}: a task with mse"
+            )
+        if self.training.update == "window":
+            raise ValueError(
+                f"training.update: {self.model.cell} solves for its readout once for each batch: sequence"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _learning_rate_comes_down(self) -> Spec:
+        schedule, lr = self.training.schedule, self.training.optimizer.lr
+        if isinstance(schedule, Cosine) and schedule.lr_min > lr:
+            raise ValueError(
+                f"training.schedule.lr_min: {schedule.lr_min:g} is above the learning rate that it should be "
+                f"the least of: at most {lr:g}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _stops_on_a_metric_it_has(self) -> Spec:
+        metric = self.training.stop.metric
+        if metric and metric not in self.metrics():
+            raise ValueError(
+                f"training.stop.metric: a run of {self.task.name} has no {metric!r}: "
+                f"one of {', '.join(self.metrics())}"
+            )
+        return self
+
     def metrics(self) -> tuple[str, ...]:
         """The metrics that rows of this run can hold."""
         without = set()
@@ -229,13 +408,27 @@ class Spec(Section):
         return tuple(name for name in METRICS if name not in without)
 
     @property
+    def loss_name(self) -> str:
+        """The loss that training makes small, by its name: the task's own unless the spec names another."""
+        return self.training.loss or self.task.loss
+
+    @property
     def loss(self) -> Loss:
-        """The task's loss."""
-        return LOSSES[self.task.loss]
+        """The loss that training makes small."""
+        return LOSSES[self.loss_name]
 
     def rungs(self, metric: str = "eval/loss") -> tuple[Rung, ...]:
-        """The task's rungs of one metric, by formula, highest first."""
-        return tuple(rung for rung in self.task.rungs() if rung.metric == metric)
+        """The task's rungs of one metric whose formula holds, highest first.
+
+        Formulas are for the task's own loss. Under another one what a rung's predictor loses is still
+        measured in the run, where there are rungs at all (`has_rungs`).
+        """
+        holds = metric != "eval/loss" or self.loss_name == self.task.loss
+        return tuple(rung for rung in self.task.rungs() if rung.metric == metric) if holds else ()
+
+    def has_rungs(self, metric: str) -> bool:
+        """Whether the guesses of the task's rungs mean the same under the loss: a logit is not a value."""
+        return metric != "eval/loss" or self.loss.targets == LOSSES[self.task.loss].targets
 
     @property
     def parameters(self) -> int:
@@ -244,10 +437,9 @@ class Spec(Section):
         return sum(int(np.prod(shape)) for shape in sizes)
 
     def parameter_shapes(self) -> tuple[dict[str, tuple[int, ...]], ...]:
-        """Shapes by name, layer by layer, the readout `V [H, O]`, `d [O]` last."""
-        model, features = self.model, self.task.features
-        layers = [
-            model.parameter_shapes(features if layer == 0 else model.hidden) for layer in range(model.layers)
+        """Shapes by name, of each layer in each direction, the readout `V [width, O]`, `d [O]` last."""
+        model, outputs = self.model, self.task.outputs
+        parts = [
+            model.parameter_shapes(model.inputs_of(part.layer, self.task.features)) for part in model.parts()
         ]
-        outputs = self.task.outputs
-        return (*layers, {"V": (model.hidden, outputs), "d": (outputs,)})
+        return (*parts, {"V": (model.width, outputs), "d": (outputs,)})

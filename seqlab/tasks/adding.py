@@ -21,7 +21,7 @@ TOLERANCE = 0.04
 class Adding(Task):
     """Two channels, values and markers; the target is the sum of the two marked values at the last step."""
 
-    summary: ClassVar[str] = "two numbers, marked, far apart: give their sum"
+    summary: ClassVar[str] = "many-to-one: the sum of two marked numbers"
     rank: ClassVar[int] = 1
     loss: ClassVar[str] = "mse"
 

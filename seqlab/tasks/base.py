@@ -22,6 +22,8 @@ EVAL_SEED = 0x5E91AB
 
 _SPLITS: dict[Split, int] = {"train": 0, "eval": 1, "probe": 2}
 
+_NUMERALS = "123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
 _TOGETHER = 1 << 17
 """Numbers of inputs and outputs, in training batches that are drawn at once."""
 
@@ -34,6 +36,8 @@ class Batch:
         inputs: float32 [T, B, F].
         targets: float32 [T, B, O], or int64 classes [T, B].
         mask: float32 [T, B], 1 where the loss counts.
+        lengths: int64 [B], how many timesteps of each sequence there are, the rest being padding where the
+            mask is 0; None if all have T.
         future: float32 [horizon, B, O], what a forecast that runs free after step T should say; None
             without one, as in training, where nothing runs free.
         known: what the task knows and the network is not told (the clean signal behind the noise, say), by
@@ -43,6 +47,7 @@ class Batch:
     inputs: NDArray[np.float32]
     targets: NDArray[Any]
     mask: NDArray[np.float32]
+    lengths: NDArray[np.int64] | None = None
     future: NDArray[np.float32] | None = None
     known: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
@@ -79,16 +84,37 @@ class Memory:
     answered: int
 
 
+@dataclass(frozen=True)
+class Signs:
+    """How a task of symbols is written down. Each is one character; a single answer at the end may be a word.
+
+    Attributes:
+        inputs: one for each input, of which one is on at a step.
+        classes: one for each class.
+        fillers: how many inputs, counted from the first, say nothing.
+        blank: whether the first class is that of nothing to say, which is not judged.
+    """
+
+    inputs: tuple[str, ...]
+    classes: tuple[str, ...]
+    fillers: int = 0
+    blank: bool = False
+
+
 class Task(Choice):
     """A sequence task. A subclass declares its fields and draws its data; it knows nothing of networks.
+
+    Its mask says where it has outputs; its summary begins with its shape, such as many-to-one.
 
     Class attributes:
         loss: the key of the loss in `seqlab.methods.LOSSES`.
         judged: whether single answers are right or wrong, so that there is an accuracy.
+        lead: the target of step t is what step t + lead of the sequence holds, where it is a forecast.
     """
 
     loss: ClassVar[str]
     judged: ClassVar[bool] = True
+    lead: ClassVar[int] = 0
 
     name: str
 
@@ -114,7 +140,11 @@ class Task(Choice):
 
     @abstractmethod
     def loss_steps(self) -> NDArray[np.int64]:
-        """The timesteps (from 0, ascending) at which any sequence has a loss."""
+        """The timesteps (from 0, ascending) at which a sequence can have a loss."""
+
+    def signs(self) -> Signs | None:
+        """How its symbols are written; None if its inputs and outputs are numbers."""
+        return None
 
     def memory(self) -> Memory | None:
         """What must be kept from one stretch of the sequence to another; None if nothing in particular."""
@@ -200,6 +230,18 @@ class _Block:
 
 
 _NONE = _Block((), [])
+
+
+def numerals(count: int) -> tuple[str, ...]:
+    """Signs for so many symbols: 1 to 9, the letters, and what Unicode has from Ā on."""
+    more = (chr(0x100 + place) for place in range(count - len(_NUMERALS)))
+    return (*_NUMERALS[:count], *more)
+
+
+def right_classes(outputs: NDArray[Any], classes: NDArray[Any], asked: NDArray[np.bool_]) -> tuple[int, int]:
+    """Among the steps that are asked [t, B], how many have the right class, and how many there are."""
+    right = (outputs.argmax(axis=-1) == classes) & asked
+    return int(right.sum()), int(asked.sum())
 
 
 def uniform(rng: np.random.Generator, *shape: int) -> NDArray[np.float32]:

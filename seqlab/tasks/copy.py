@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from seqlab.tasks.base import Batch, Memory, Rung, Task
+from seqlab.tasks.base import Batch, Memory, Rung, Signs, Task, numerals, right_classes
 
 
 class Copy(Task):
     """One-hot symbols in; blanks until the delay is over, then the symbols out. Length D + 2S."""
 
-    summary: ClassVar[str] = "symbols to hold over a delay and give back"
+    summary: ClassVar[str] = "many-to-many: symbols, given back later"
     rank: ClassVar[int] = 2
     loss: ClassVar[str] = "cross_entropy"
 
@@ -52,6 +52,11 @@ class Copy(Task):
     def loss_steps(self) -> NDArray[np.int64]:
         """Every step."""
         return np.arange(self.timesteps)
+
+    def signs(self) -> Signs:
+        """A dot for blank, numerals for the symbols, ? for the marker."""
+        symbols = numerals(self.alphabet)
+        return Signs(("·", *symbols, "?"), ("·", *symbols), fillers=1, blank=True)
 
     def memory(self) -> Memory:
         """The symbols, until the step after the marker."""
@@ -96,6 +101,4 @@ class Copy(Task):
 
     def correct(self, outputs: NDArray[Any], targets: NDArray[Any], mask: NDArray[Any]) -> tuple[int, int]:
         """Only the recalled symbols are judged: blanks are free."""
-        asked = targets > 0
-        right = (outputs.argmax(axis=-1) == targets) & asked
-        return int(right.sum()), int(asked.sum())
+        return right_classes(outputs, targets, targets > 0)

@@ -10,6 +10,8 @@ from pydantic import Field, model_validator
 
 from seqlab.tasks.base import Batch, Rung, Task, normal
 
+Period = Annotated[float, Field(ge=2.0, le=1e6, strict=False)]
+
 _MEAN_SQUARE_AMPLITUDE = 7 / 12
 """E[A²] for A ~ U[1/2, 1]: (1 - 1/8) / (3 · 1/2)."""
 
@@ -17,10 +19,11 @@ _MEAN_SQUARE_AMPLITUDE = 7 / 12
 class Sine(Task):
     """A sum of sines with random periods, phases and amplitudes; predict x at t+1 from what came up to t."""
 
-    summary: ClassVar[str] = "a sum of sines to forecast, step by step and then free"
+    summary: ClassVar[str] = "many-to-many: a sum of sines, one step ahead"
     rank: ClassVar[int] = 3
     loss: ClassVar[str] = "mse"
     judged: ClassVar[bool] = False
+    lead: ClassVar[int] = 1
 
     name: Literal["sine"] = "sine"
     length: int = Field(
@@ -28,10 +31,7 @@ class Sine(Task):
     )
     sines: int = Field(1, ge=1, le=16, description="how many sines are added up")
     period: Annotated[
-        tuple[
-            Annotated[float, Field(ge=2.0, le=1e6, strict=False)],
-            Annotated[float, Field(ge=2.0, le=1e6, strict=False)],
-        ],
+        tuple[Period, Period],
         Field(
             strict=False,
             description="shortest and longest period, drawn log-uniformly between",
@@ -87,8 +87,8 @@ class Sine(Task):
         frequency = 2 * np.pi / (low * (high / low) ** rng.random(shape))
         phase = 2 * np.pi * rng.random(shape)
         amplitude = 0.5 + 0.5 * rng.random(shape)
-        wave = sum(amplitude[n] * _sine(total, frequency[n], phase[n]) for n in range(self.sines))
-        clean = wave.reshape(total, count, size, 1).swapaxes(0, 1)
+        waves = sum(amplitude[n] * wave(total, frequency[n], phase[n]) for n in range(self.sines))
+        clean = waves.reshape(total, count, size, 1).swapaxes(0, 1)
         series = clean.astype(np.float32, order="C")
         if self.noise:
             series += np.float32(self.noise) * normal(rng, *series.shape)
@@ -146,7 +146,7 @@ class Sine(Task):
         return guesses
 
 
-def _sine(total: int, frequency: NDArray[np.float64], phase: NDArray[np.float64]) -> NDArray[np.float64]:
+def wave(total: int, frequency: NDArray[np.float64], phase: NDArray[np.float64]) -> NDArray[np.float64]:
     """sin(ωt + φ) for t = 0..total-1: [total, size].
 
     It is the imaginary part of e^(i(ωt + φ)), and n values of that times e^(iωn) are the next n: the number

@@ -73,7 +73,7 @@ class Evaluator:
         guesses = 8 * task.timesteps * task.outputs * len(task.rungs())
         chunk = max(1, min(CHUNK, _CHUNK_BYTES // (drawn + guesses)))  # by the task's fields alone
         self._sizes = [min(chunk, count - start) for start in range(0, count, chunk)]
-        self._windows = windows(spec.task.timesteps, WINDOW)
+        self._windows = windows(spec.task.timesteps, 0 if spec.model.bidirectional else WINDOW)
         self._idle: list[Pass] = []
         self._keep = drawn * count <= _KEPT_BYTES
         self._kept: dict[int, tuple[Batch, Sequences]] = {}
@@ -143,7 +143,7 @@ class Evaluator:
         outputs = np.empty(0)
         for window in self._windows:
             cut = slice(window.start, window.stop)
-            outputs = work.forward(sequences.inputs[cut])
+            outputs = work.forward(sequences.inputs[cut], 0, sequences.lengths)
             loss += work.loss(sequences.targets[cut], sequences.mask[cut], 1.0)
             if task.judged:
                 hits, questions = task.correct(outputs, sequences.targets[cut], sequences.mask[cut])

@@ -1,7 +1,8 @@
 """A network: layers of one cell and a readout, as forward and backward passes over windows of a sequence.
 
-Layers and windows are put together here in plain Python, once per window; the kernels do the work. A `Pass`
-owns every buffer that a slice of the batch needs, as long as a window and no longer.
+Layers and windows are put together here in plain Python, once per window; the kernels do the work, and
+`joints` does what is between layers. A `Pass` owns every buffer that a slice of the batch needs, as long as a
+window and no longer.
 """
 
 from __future__ import annotations
@@ -16,9 +17,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from seqlab.cells.base import REVERSE
 from seqlab.kernels import losses, readout
 from seqlab.spec import Spec
 from seqlab.spec.plan import pass_buffers
+from seqlab.training.joints import Joint, backwards, turn
 from seqlab.training.parameters import Parameters
 
 INITIAL_STREAM = 1 << 63
@@ -26,6 +29,8 @@ INITIAL_STREAM = 1 << 63
 
 _LINE = 64
 """Bytes of a line of the cache."""
+
+Arrays = tuple[NDArray[Any], ...]
 
 
 class Network:
@@ -46,20 +51,17 @@ class Network:
         self.dtype = np.dtype(spec.training.precision)
         kernels = import_module(f"seqlab.kernels.{self.cell.kernel}")
         self.pack, self.forward, self.backward = kernels.pack, kernels.forward, kernels.backward
-        self.loss = getattr(losses, spec.task.loss)
+        self.loss = getattr(losses, spec.loss_name)
         self.parameters = self.empty()
         rng = np.random.Generator(
             np.random.Philox(key=np.array([spec.training.seed, INITIAL_STREAM], dtype=np.uint64))
         )
-        for layer, views in enumerate(self.parameters.named[:-1]):
-            for name, value in self.cell.initialise(rng, self.inputs_of(layer)).items():
+        for part, views in zip(self.cell.parts(), self.parameters.named[:-1], strict=True):
+            features = self.cell.inputs_of(part.layer, spec.task.features)
+            for name, value in self.cell.initialise(rng, features).items():
                 views[name][...] = value
         V, _ = self.parameters.readout
         V[...] = rng.uniform(-1, 1, V.shape) / np.sqrt(V.shape[0])
-
-    def inputs_of(self, layer: int) -> int:
-        """The width of a layer's input."""
-        return self.spec.task.features if layer == 0 else self.cell.hidden
 
     def empty(self) -> Parameters:
         """Zeros in the form of the parameters, for gradients and optimiser slots."""
@@ -70,42 +72,61 @@ _GROUPS = ("packed", "carried", "record", "scratch", "dh", "carry")
 
 
 @dataclass(frozen=True)
-class _Layer:
-    """The buffers of one layer for a window of m steps: see the kernels for what each holds."""
+class _Part:
+    """The buffers of a layer in one direction for a window of m steps, each as the kernels know it."""
 
-    packed: tuple[NDArray[Any], ...]
-    carried: tuple[NDArray[Any], ...]
-    record: tuple[NDArray[Any], ...]
-    scratch: tuple[NDArray[Any], ...]
-    dh: tuple[NDArray[Any], ...]
-    carry: tuple[NDArray[Any], ...]
+    packed: Arrays
+    carried: Arrays
+    record: Arrays
+    scratch: Arrays
+    dh: Arrays
+    carry: Arrays
 
     # Views, made once, as making one takes longer than what is done with it in a short window.
 
     @cached_property
-    def starts(self) -> tuple[NDArray[Any], ...]:
+    def starts(self) -> Arrays:
         """The states where the window starts, [B, H] each."""
         return tuple(state[0] for state in self.carried)
 
     @cached_property
-    def ends(self) -> tuple[NDArray[Any], ...]:
+    def ends(self) -> Arrays:
         """The states after its last step, [B, H] each."""
         return tuple(state[-1] for state in self.carried)
 
     @cached_property
-    def out(self) -> NDArray[Any]:
-        """What the layer above sees, h [m, B, H]."""
+    def h(self) -> NDArray[Any]:
+        """The state after each step, [m, B, H]."""
         return self.carried[0][1:]
 
 
 @dataclass(frozen=True)
+class _Layer:
+    """A layer's directions for a window of m steps, and their joint, unless the output is just the state."""
+
+    parts: tuple[_Part, ...]
+    joint: Joint | None
+
+    @cached_property
+    def out(self) -> NDArray[Any]:
+        """What the layer above sees [m, B, width]."""
+        return self.parts[0].h if self.joint is None else self.joint.out
+
+    @cached_property
+    def dout(self) -> NDArray[Any]:
+        """Where the layer above leaves ∂L/∂out."""
+        return self.parts[0].dh[0] if self.joint is None else self.joint.dout
+
+
+@dataclass(frozen=True)
 class _Window:
-    """Every buffer for a window of m steps."""
+    """Every buffer for a window of m steps; `parts` are those of all layers."""
 
     layers: tuple[_Layer, ...]
+    parts: tuple[_Part, ...]
     y: NDArray[Any]
     dy: NDArray[Any]
-    scratch: tuple[NDArray[Any], ...]
+    scratch: Arrays
     no_dx: NDArray[Any]
 
 
@@ -120,16 +141,21 @@ class Pass:
         network: whose weights are used.
         batch: B, how many sequences.
         window: the longest window that will be asked for.
+
+    Attributes:
+        masks: for each layer but the last, what its output is multiplied by [B, width]; None without dropout.
     """
 
     def __init__(self, network: Network, batch: int, window: int) -> None:
         self.network = network
         self.batch = batch
+        self.masks: Sequence[NDArray[Any]] | None = None
         shapes = pass_buffers(network.spec, batch, window)
         self._memory = {key: _zeros(prod(shape), network.dtype) for key, shape in shapes.items()}
         self._windows: dict[int, _Window] = {}
         self._current = self._window(window)
         self._has_weights = False
+        self._order: NDArray[np.int64] | None = None
 
     @property
     def nbytes(self) -> int:
@@ -139,39 +165,55 @@ class Pass:
     def reset(self) -> None:
         """Take the weights as they are now, and start the next window from states of zero."""
         self.take_weights()
-        for layer in self._current.layers:
-            for state in layer.ends:
-                state.fill(0)
+        self.clear_states()
 
     def take_weights(self) -> None:
         """Use the network's weights as they are now; the states stay."""
         self._has_weights = True
         network = self.network
-        for layer, parameters in zip(self._current.layers, network.parameters.layers, strict=True):
-            network.pack(parameters, layer.packed)
+        for part, parameters in zip(self._current.parts, network.parameters.layers, strict=True):
+            network.pack(parameters, part.packed)
 
-    def states(self) -> list[tuple[NDArray[Any], ...]]:
-        """Copies of the states after the last window, [B, H] each, layer by layer."""
-        return [tuple(state.copy() for state in layer.ends) for layer in self._current.layers]
+    def clear_states(self) -> None:
+        """Start the next window from states of zero."""
+        for part in self._current.parts:
+            for state in part.ends:
+                state.fill(0)
 
-    def set_states(self, states: Sequence[tuple[NDArray[Any], ...]]) -> None:
+    def states(self) -> list[Arrays]:
+        """Copies of the states after the last window, [B, H] each, for every layer in every direction."""
+        return [tuple(state.copy() for state in part.ends) for part in self._current.parts]
+
+    def set_states(self, states: Sequence[Arrays]) -> None:
         """Start the next window from these states."""
-        for layer, saved in zip(self._current.layers, states, strict=True):
-            for state, value in zip(layer.ends, saved, strict=True):
+        for part, saved in zip(self._current.parts, states, strict=True):
+            for state, value in zip(part.ends, saved, strict=True):
                 state[...] = value
 
-    def forward(self, x: NDArray[Any], first: int = 0) -> NDArray[Any]:
+    def go_back_to(self, step: int) -> None:
+        """Start the next window from the states that the last one had after so many of its steps."""
+        for part in self._current.parts:
+            for state, end in zip(part.carried, part.ends, strict=True):
+                end[...] = state[step]
+
+    def forward(
+        self, x: NDArray[Any], first: int = 0, lengths: NDArray[np.int64] | None = None
+    ) -> NDArray[Any]:
         """Run a window forward from the states that the last one left.
 
         Args:
             x: inputs [m, ·, F], C-contiguous, in the network's dtype.
             first: this pass takes sequences `first` to `first + B - 1`.
+            lengths: [·] of the sequences, for a backward direction, whose window is the whole sequence.
 
         Returns:
             The outputs [m, B, O]; a buffer, overwritten by the next call.
         """
         if not self._has_weights:
             self.take_weights()
+        if lengths is not None and self.network.cell.bidirectional:
+            lengths = lengths[first : first + self.batch]
+        self._order = backwards(lengths, len(x))
         self.layers_forward(x, first)
         return self.readout_forward()
 
@@ -179,11 +221,18 @@ class Pass:
         """The first half of `forward`: every layer's states."""
         network, before = self.network, self._current
         window = self._current = self._window(len(x))
-        for old, layer in zip(before.layers, window.layers, strict=True):
-            for last, start in zip(old.ends, layer.starts, strict=True):
+        for old, part in zip(before.parts, window.parts, strict=True):
+            for last, start in zip(old.ends, part.starts, strict=True):
                 start[...] = last
-        for layer in window.layers:
-            network.forward(x, first, layer.packed, layer.carried, layer.record, network.variant)
+        for number, layer in enumerate(window.layers):
+            joint, (ahead, *back) = layer.joint, layer.parts
+            network.forward(x, first, ahead.packed, ahead.carried, ahead.record, network.variant)
+            if joint is not None:
+                x = x[:, first : first + self.batch]
+                for part in back:
+                    turn(x, joint.x_back, self._order)
+                    network.forward(joint.x_back, 0, part.packed, part.carried, part.record, network.variant)
+                joint.gather([part.h for part in layer.parts], x, self._mask(number), self._order)
             x, first = layer.out, 0
 
     def readout_forward(self) -> NDArray[Any]:
@@ -222,64 +271,113 @@ class Pass:
         """The first half of `backward`: down to the top layer's states."""
         window = self._current
         top = window.layers[-1]
-        readout.backward(top.out, window.dy, gradients.readout, window.scratch, top.dh[0])
+        readout.backward(top.out, window.dy, gradients.readout, window.scratch, top.dout)
 
     def layers_backward(self, x: NDArray[Any], gradients: Parameters, first: int, *, across: bool) -> None:
         """The second half of `backward`: down through the layers."""
-        network, window = self.network, self._current
+        window, weights = self._current, list(gradients.layers)
         for number in range(len(window.layers) - 1, -1, -1):
             layer = window.layers[number]
+            joint, below = layer.joint, window.layers[number - 1] if number else None
+            if joint is not None:
+                joint.part_ways([part.dh[0] for part in layer.parts], self._mask(number), self._order)
             if not across:
-                for derivative in layer.carry:
-                    derivative.fill(0)
-            below = window.layers[number - 1] if number else None
-            network.backward(
-                below.out if below else x,
-                0 if below else first,
-                layer.packed,
-                layer.carried,
-                layer.record,
-                layer.dh[0],
-                layer.carry,
-                gradients.layers[number],
-                layer.scratch,
-                below.dh[0] if below else window.no_dx,
-                network.variant,
-            )
+                for part in layer.parts:
+                    for derivative in part.carry:
+                        derivative.fill(0)
+            ahead, *back = layer.parts
+            for part in back:
+                self._part_backward(part, joint.x_back, 0, weights.pop(), joint.dx_back)  # type: ignore[union-attr]
+            dx = below.dout if below else window.no_dx
+            x_in, x_first = (below.out, 0) if below else (x, first)
+            self._part_backward(ahead, x_in, x_first, weights.pop(), dx)
+            if joint is not None and below is not None:
+                joint.send_down(dx, self._order)
+
+    def _part_backward(
+        self, part: _Part, x: NDArray[Any], first: int, gradients: Arrays, dx: NDArray[Any]
+    ) -> None:
+        network = self.network
+        network.backward(
+            x,
+            first,
+            part.packed,
+            part.carried,
+            part.record,
+            part.dh[0],
+            part.carry,
+            gradients,
+            part.scratch,
+            dx,
+            network.variant,
+        )
+
+    def _mask(self, layer: int) -> NDArray[Any] | None:
+        """What the output of a layer is multiplied by, if anything."""
+        return self.masks[layer] if self.masks is not None and layer < len(self.masks) else None
 
     def outputs(self) -> NDArray[Any]:
         """The outputs [m, B, O], after `forward`; a buffer."""
         return self._current.y
 
+    def top(self) -> NDArray[Any]:
+        """What the readout saw [m, B, width], after `forward`; a buffer."""
+        return self._current.layers[-1].out
+
     def derivatives(self) -> list[NDArray[Any]]:
-        """∂L/∂h_t [m, B, H] of each layer, after `backward`; buffers."""
-        return [layer.dh[0] for layer in self._current.layers]
+        """∂L/∂h_t [m, B, width] of each layer, after `backward`, directions side by side; maybe a buffer."""
+        return [self._in_order([part.dh[0] for part in layer.parts]) for layer in self._current.layers]
 
     def observed(self) -> list[dict[str, NDArray[Any]]]:
-        """Gates and states [m, B, H] of each layer by name, after `forward`; views of buffers."""
-        cell = self.network.cell
-        return [cell.observe(layer.carried, layer.record) for layer in self._current.layers]
+        """Gates and states [m, B, H] of each layer by name, after `forward`; maybe views of buffers."""
+        found = []
+        for layer in self._current.layers:
+            ahead, *back = (self.network.cell.observe(part.carried, part.record) for part in layer.parts)
+            for seen in back:
+                for name, values in seen.items():
+                    ahead[name + REVERSE] = turn(values, np.empty_like(values), self._order)
+            found.append(ahead)
+        return found
+
+    def _in_order(self, directions: list[NDArray[Any]]) -> NDArray[Any]:
+        """Of each direction something [m, B, H], side by side and in the order of time."""
+        ahead, *back = directions
+        if not back:
+            return ahead
+        return np.concatenate([ahead, *(turn(one, np.empty_like(one), self._order) for one in back)], axis=2)
 
     def _window(self, m: int) -> _Window:
         """The buffers for a window of m steps: views of the memory that windows of every length share."""
         if m not in self._windows:
-            network = self.network
-            shapes = pass_buffers(network.spec, self.batch, m)
-            views = {key: self._memory[key][: prod(shape)].reshape(shape) for key, shape in shapes.items()}
-
-            def group(layer: int, what: str) -> tuple[NDArray[Any], ...]:
-                return tuple(view for key, view in views.items() if key[:2] == (layer, what))
-
-            self._windows[m] = _Window(
-                layers=tuple(
-                    _Layer(*(group(n, what) for what in _GROUPS)) for n in range(network.cell.layers)
-                ),
-                y=views["y",],
-                dy=views["dy",],
-                scratch=(views["scratch", 0], views["scratch", 1]),
-                no_dx=np.zeros((0, self.batch, network.spec.task.features), network.dtype),
-            )
+            self._windows[m] = self._views(m)
         return self._windows[m]
+
+    def _views(self, m: int) -> _Window:
+        network, cell = self.network, self.network.cell
+        task = network.spec.task
+        shapes = pass_buffers(network.spec, self.batch, m)
+        views = {key: self._memory[key][: prod(shape)].reshape(shape) for key, shape in shapes.items()}
+
+        def group(part: int, what: str) -> Arrays:
+            return tuple(view for key, view in views.items() if key[:2] == (part, what))
+
+        parts = tuple(_Part(*(group(n, what) for what in _GROUPS)) for n in range(len(cell.parts())))
+        layers = []
+        for layer in range(cell.layers):
+            joint = None
+            if cell.joins(layer, task.features):
+                residual = cell.residual and cell.inputs_of(layer, task.features) == cell.width
+                back = [views.get((name, layer), views["y",][:0]) for name in ("x_back", "dx_back")]
+                joint = Joint(views["out", layer], views["dout", layer], back[0], back[1], residual)
+            layers.append(_Layer(parts[layer * cell.directions :][: cell.directions], joint))
+        return _Window(
+            layers=tuple(layers),
+            parts=parts,
+            y=views["y",],
+            dy=views["dy",],
+            scratch=(views["scratch", 0], views["scratch", 1]),
+            no_dx=np.zeros((0, self.batch, task.features), network.dtype),
+        )
 
 
 def _zeros(count: int, dtype: np.dtype[Any]) -> NDArray[Any]:

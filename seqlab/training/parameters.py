@@ -22,9 +22,10 @@ class Parameters:
 
     Attributes:
         flat: every number, [P].
-        layers: for each recurrent layer its arrays, in the order in which the cell's kernels take them.
-        readout: (V [H, O], d [O]).
-        named: the same views by name, layer by layer, the readout last.
+        layers: of each layer, in each direction, its arrays in the order in which the cell's kernels take
+            them.
+        readout: (V [width, O], d [O]).
+        named: the same views by name, the readout last.
     """
 
     def __init__(self, shapes: Shapes, dtype: DTypeLike) -> None:
@@ -44,8 +45,8 @@ class Parameters:
     def to_torch(self, cell: Cell) -> dict[str, NDArray[Any]]:
         """Copies in PyTorch's layout, by its names, with `readout.weight` [O, H] and `readout.bias` [O]."""
         tensors = {}
-        for layer, views in enumerate(self.named[:-1]):
-            tensors.update(cell.to_torch(views, layer))
+        for part, views in zip(cell.parts(), self.named[:-1], strict=True):
+            tensors.update(cell.to_torch(views, part))
         readout = self.named[-1]
         tensors["readout.weight"] = readout["V"].T.copy()
         tensors["readout.bias"] = readout["d"].copy()
@@ -59,9 +60,9 @@ class Parameters:
             ValueError: a tensor has another shape.
         """
         own = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
-        for layer, views in enumerate(self.named[:-1]):
-            for name, value in cell.from_torch(own, layer).items():
-                _fill(views[name], value, f"{name} of layer {layer}")
+        for part, views in zip(cell.parts(), self.named[:-1], strict=True):
+            for name, value in cell.from_torch(own, part).items():
+                _fill(views[name], value, f"{name} of layer {part}")
         _fill(self.named[-1]["V"], own["readout.weight"].T, "readout.weight")
         _fill(self.named[-1]["d"], own["readout.bias"], "readout.bias")
 

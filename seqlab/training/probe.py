@@ -8,7 +8,7 @@ backpropagation, and for the last loss alone (credit), where vanishing is seen b
 from __future__ import annotations
 
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -50,25 +50,27 @@ class Probe:
         task = spec.task
         self.batch = task.batch(0, "probe", 0, PROBE_SEQUENCES)
         self._sequences = Sequences.of(network, self.batch)
-        self._windows = windows(task.timesteps, spec.training.truncation)
-        self._pass = Pass(self._network, PROBE_SEQUENCES, longest_window(spec))
+        longest = longest_window(spec)
+        self._windows = windows(task.timesteps, spec.training.cut)
+        self._tiles = windows(task.timesteps, longest)
+        self._resets = spec.training.at_walls == "reset"
+        self._pass = Pass(self._network, PROBE_SEQUENCES, longest)
         self._unused = network.empty()
         self._scale = spec.loss.scale(float(self.batch.mask.sum()), task.outputs)
         last = _last_losses(self.batch.mask)
-        self._last = Sequences(
-            self._sequences.inputs, self._sequences.targets, last.astype(network.dtype, copy=False)
-        )
+        self._last = replace(self._sequences, mask=last.astype(network.dtype, copy=False))
         self._last_scale = spec.loss.scale(float(last.sum()), task.outputs)
         self._single_loss = bool((last == self.batch.mask).all())
         steps = np.flatnonzero(self.batch.mask.any(axis=1))
         self._last_step = int(steps[-1])
-        self._reaches_first = bool(reached(task.timesteps, spec.training.truncation, steps)[0])
+        self._reaches_first = bool(reached(task.timesteps, spec.training.cut, steps)[0])
 
     def tensors(self) -> dict[str, NDArray[Any]]:
         """The batch itself, as the run folder keeps it."""
         batch = self.batch
         kept = {"inputs": batch.inputs, "targets": batch.targets, "mask": batch.mask}
-        return kept if batch.future is None else {**kept, "future": batch.future}
+        some = {"future": batch.future, "lengths": batch.lengths}
+        return kept | {name: values for name, values in some.items() if values is not None}
 
     def look(self, weights: NDArray[Any] | None = None) -> Look:
         """Run the probe, in any thread, but not in two at once.
@@ -109,22 +111,31 @@ class Probe:
         full: bool,
         seen: dict[str, NDArray[np.float32]] | None = None,
     ) -> list[NDArray[np.float64]]:
-        """‖∂L/∂h_t‖ [T] of each layer: the Frobenius norm over batch and units; on the way, fills `seen`."""
+        """‖∂L/∂h_t‖ [T] of each layer: the Frobenius norm over batch and units; on the way, fills `seen`.
+
+        Where windows overlap, that of the sum of their derivatives.
+        """
         norms = [np.zeros(self._network.spec.task.timesteps) for _ in range(self._network.cell.layers)]
+        overlap: list[NDArray[np.float64]] = []
 
         def keep(window: Window, work: Pass) -> None:
             if seen is not None:
                 self._see(window, work, seen)
-            for values, derivative in zip(norms, work.derivatives(), strict=True):
-                rows = derivative.reshape(len(derivative), -1).astype(np.float64)
+            sums = [derivative.astype(np.float64) for derivative in work.derivatives()]
+            for added, earlier in zip(sums, overlap, strict=bool(overlap)):
+                added[: len(earlier)] += earlier
+            # What the next window holds as well is not complete yet; what it overwrites is.
+            overlap[:] = [each[window.following - window.start :] for each in sums]
+            for values, each in zip(norms, sums, strict=True):
+                rows = each.reshape(len(each), -1)
                 values[window.start : window.stop] = np.sqrt(np.einsum("ti,ti->t", rows, rows))
 
         self._unused.flat[:] = 0
         if full:
-            sweep_back(self._pass, sequences, self._windows, scale, self._unused, keep)
+            sweep_back(self._pass, sequences, self._tiles, scale, self._unused, keep)
         else:
             self._pass.reset()
-            sweep(self._pass, sequences, self._windows, scale, self._unused, keep)
+            sweep(self._pass, sequences, self._windows, scale, self._unused, keep, reset=self._resets)
         return norms
 
     def _metrics(

@@ -17,11 +17,13 @@ from numpy.typing import NDArray
 from seqlab.kernels import optimizers
 from seqlab.kernels.denormals import as_zeros
 from seqlab.methods import Clip, Optimizer
-from seqlab.methods.clipping import NormClip, ValueClip
-from seqlab.spec import Spec
+from seqlab.methods.clipping import LayerClip, NormClip, ValueClip
+from seqlab.methods.noise import gradient_noise
+from seqlab.spec import Spec, Training
 from seqlab.spec.credit import Window, windows
 from seqlab.spec.plan import longest_window, slices
 from seqlab.training.evaluation import Evaluation, Evaluator
+from seqlab.training.joints import dropout_masks
 from seqlab.training.network import Network, Pass
 from seqlab.training.parameters import Parameters
 from seqlab.training.probe import Probe
@@ -39,8 +41,10 @@ class Step:
     Attributes:
         step: its number, from 1.
         loss: the mean loss of its batch.
-        grad_norm: ‖g‖ before clipping; the largest of the windows' where each makes an update.
+        grad_norm: ‖g‖ of the loss's gradient, before clipping and all that is added; the largest of the
+            windows' where each makes an update.
         clipped: whether clipping changed the gradient.
+        lr: the learning rate that the schedule gave it.
         diverged: in words what was not finite, if anything; then there was no update.
     """
 
@@ -48,6 +52,7 @@ class Step:
     loss: float
     grad_norm: float
     clipped: bool
+    lr: float
     diverged: str = ""
 
 
@@ -62,7 +67,7 @@ class Trainer:
         network: the network; its parameters change in place.
         passes: what goes through the slices of a batch, one for each.
         step: steps made so far.
-        optimizer: the optimiser in force; replace it to change the learning rate.
+        optimizer: the optimiser in force, with the learning rate that the schedule starts from.
     """
 
     def __init__(self, spec: Spec, threads: int = 1) -> None:
@@ -79,7 +84,9 @@ class Trainer:
         window = longest_window(spec)
         self.passes = [Pass(self.network, stop - start, window) for start, stop in self._slices]
         self._gradients = [self.network.empty() for _ in self._slices]
-        self._windows = windows(spec.task.timesteps, spec.training.truncation)
+        self._layers = layers_of(spec, self._gradients[0].flat)
+        self._windows = windows(spec.task.timesteps, spec.training.cut)
+        self._resets = spec.training.at_walls == "reset"
         self._team = Team(min(threads, len(self._slices)))
         self.evaluator = Evaluator(self.network, self._team.map)
         self.probe = Probe(self.network)
@@ -88,6 +95,12 @@ class Trainer:
     def sequences(self) -> int:
         """How many sequences were trained on so far."""
         return self.step * self.spec.training.batch_size
+
+    @property
+    def learning_rate(self) -> float:
+        """That of the next step: what the schedule makes of the optimiser's."""
+        training = self.spec.training
+        return training.schedule.rate(self.optimizer.lr, self.step + 1, training.steps)
 
     @property
     def nbytes(self) -> int:
@@ -161,7 +174,7 @@ class Trainer:
         self.step = step
 
     def set_learning_rate(self, lr: float) -> None:
-        """Use another learning rate from the next update on."""
+        """Let the schedule start from another learning rate, from the next update on."""
         self.optimizer = self.optimizer.model_copy(update={"lr": lr})
 
     def close(self) -> None:
@@ -174,10 +187,10 @@ class Trainer:
         before = self._snapshot()
         total = norm = 0.0
         clipped = False
-        for window in self._windows:
-            count = _losses(parts, window.start, window.stop)
+        for number, window in enumerate(self._windows):
+            count = _losses(parts, window.block, window.stop)
             scale = loss.scale(count, task.outputs)
-            value = self._backpropagate(parts, [window], scale, fresh=window.start == 0)
+            value = self._backpropagate(parts, [window], scale, fresh=number == 0)
             if not count:
                 continue
             result = self.apply(value)
@@ -186,7 +199,7 @@ class Trainer:
                 return result
             total += value * count
             norm, clipped = max(norm, result.grad_norm), clipped or result.clipped
-        return Step(self.step + 1, total / _losses(parts), norm, clipped)
+        return Step(self.step + 1, total / _losses(parts), norm, clipped, self.learning_rate)
 
     def _backpropagate(
         self, parts: list[Sequences], over: Iterable[Window], scale: float, *, fresh: bool
@@ -196,6 +209,10 @@ class Trainer:
         The gradient is left in `self._gradients[0]`.
         """
         over = tuple(over)
+        if fresh:
+            masks = dropout_masks(self.spec, self.step + 1)
+            for work, (start, stop) in zip(self.passes, self._slices, strict=True):
+                work.masks = masks and [mask[start:stop] for mask in masks]
 
         def one(number: int) -> float:
             work = self.passes[number]
@@ -204,7 +221,7 @@ class Trainer:
             else:
                 work.take_weights()
             self._gradients[number].flat[:] = 0
-            return sweep(work, parts[number], over, scale, self._gradients[number])
+            return sweep(work, parts[number], over, scale, self._gradients[number], reset=self._resets)
 
         losses = self._team.map(one, range(len(parts)))
         # In the order of the slices, whatever the order in which threads finished.
@@ -214,25 +231,31 @@ class Trainer:
 
     @as_zeros()
     def apply(self, loss: float) -> Step:
-        """Clip the gradient that the passes left, and update the weights, unless something is not finite."""
-        gradient = self._gradients[0].flat
-        norm = float(optimizers.norm(gradient))
-        step = self.step + 1
+        """Clip the gradient that the passes left, add what the spec adds to it, and update the weights.
+
+        If something is not finite, the weights stay as they are.
+        """
+        gradient, theta = self._gradients[0].flat, self.network.parameters.flat
+        norm, lr, step = float(optimizers.norm(gradient)), self.learning_rate, self.step + 1
         for what, value in (("loss", loss), ("gradient", norm)):
             if not math.isfinite(value):
-                return Step(step, loss, norm, clipped=False, diverged=f"the {what} is not finite")
-        clipped = clip_gradient(self.spec.training.clip, gradient, norm)
-        if not clipped and norm > self._largest:
-            return Step(step, loss, norm, clipped=False, diverged="the square of the gradient is not finite")
+                return Step(step, loss, norm, clipped=False, lr=lr, diverged=f"the {what} is not finite")
+        clipped = clip_gradient(self.spec.training.clip, gradient, norm, self._layers)
+        size = 0.0 if clipped else norm
+        if regularise(self.spec.training, theta, gradient, self._updates + 1):
+            size = float(optimizers.norm(gradient))
+        if not size <= self._largest:
+            what = "the square of the gradient is not finite"
+            return Step(step, loss, norm, clipped=False, lr=lr, diverged=what)
         self._updates += 1
         self._update(
-            self.network.parameters.flat,
+            theta,
             gradient,
             tuple(slot.flat for slot in self._slots.values()),
             self._updates,
-            np.array(self.optimizer.hyperparameters()),
+            np.array(self.optimizer.hyperparameters(lr)),
         )
-        return Step(step, loss, norm, clipped)
+        return Step(step, loss, norm, clipped, lr)
 
     def _snapshot(self) -> list[NDArray[Any]]:
         return [vector.flat.copy() for vector in self._vectors()] + [np.array(self._updates)]
@@ -251,17 +274,61 @@ def _losses(parts: Sequence[Sequences], start: int = 0, stop: int | None = None)
     return float(parts[0].mask[start:stop].sum())
 
 
-def clip_gradient(clip: Clip, gradient: NDArray[Any], norm: float) -> bool:
+def layers_of(spec: Spec, vector: NDArray[Any]) -> list[NDArray[Any]]:
+    """Views of a flat vector in the form of the parameters: of each layer, in all directions; the readout."""
+    *parts, readout = (sum(map(math.prod, shapes.values())) for shapes in spec.parameter_shapes())
+    sizes = [0] * spec.model.layers
+    for part, size in zip(spec.model.parts(), parts, strict=True):
+        sizes[part.layer] += size
+    return np.split(vector, np.cumsum([*sizes, readout])[:-1])
+
+
+def regularise(training: Training, theta: NDArray[Any], gradient: NDArray[Any], update: int) -> bool:
+    """Add to a gradient, in place, l2·θ, l1·sign(θ) and noise, as far as the spec asks for them.
+
+    Args:
+        training: says what to add.
+        theta: the weights, flat.
+        gradient: likewise.
+        update: the number of this update, from 1.
+
+    Returns:
+        Whether anything was added.
+    """
+    if not (training.l2 or training.l1 or training.gradient_noise):
+        return False
+    exact = gradient.dtype.type
+    with np.errstate(over="ignore", invalid="ignore"):  # the caller looks
+        if training.l2:
+            gradient += exact(training.l2) * theta
+        if training.l1:
+            gradient += exact(training.l1) * np.sign(theta)
+        if training.gradient_noise:
+            noise = gradient_noise(training.gradient_noise, training.seed, update, gradient.size)
+            gradient += noise.astype(gradient.dtype)
+    return True
+
+
+def clip_gradient(
+    clip: Clip, gradient: NDArray[Any], norm: float, layers: Sequence[NDArray[Any]] = ()
+) -> bool:
     """Clip in place.
 
     Args:
         clip: how.
         gradient: every number of it, flat.
         norm: its norm.
+        layers: views of it, layer by layer.
 
     Returns:
         Whether it was changed.
     """
+    if isinstance(clip, LayerClip):
+        norms = [float(optimizers.norm(layer)) for layer in layers]
+        for layer, own in zip(layers, norms, strict=True):
+            if own > clip.limit:
+                optimizers.scale(layer, clip.limit / own)
+        return max(norms) > clip.limit
     if isinstance(clip, NormClip) and norm > clip.limit:
         optimizers.scale(gradient, clip.limit / norm)
         return True

@@ -1,9 +1,10 @@
 """Backpropagation through time, full and truncated: sweeps of a pass over the windows of a sequence.
 
-States are carried over a wall, derivatives are cut there (Williams & Peng 1990, with k1 = k2 = k). Full
-backpropagation is the case of a single window. `sweep_back` undoes the cut: it hands derivatives from each
-window to the one before, running each forward again from its stored start, so that even the full gradient
-needs memory for one window only.
+States are carried into the next window, derivatives are cut where a window starts (Williams & Peng 1990).
+Where windows overlap, each is run forward again from its start state, which the window before has left, and
+only the losses of its own block count. Full backpropagation is the case of a single window. `sweep_back`
+undoes the cut: it hands derivatives from each window to the one before, running each forward again from its
+stored start, so that even the full gradient needs memory for one window only.
 """
 
 from __future__ import annotations
@@ -33,12 +34,14 @@ class Sequences:
         inputs: [T, ·, F].
         targets: [T, ·, O], or int64 classes [T, ·].
         mask: [T, ·].
+        lengths: int64 [·], how many timesteps of each sequence are not padding; None if all are T.
         first: the first sequence of the slice.
     """
 
     inputs: NDArray[Any]
     targets: NDArray[Any]
     mask: NDArray[Any]
+    lengths: NDArray[np.int64] | None = None
     first: int = 0
 
     @classmethod
@@ -50,7 +53,16 @@ class Sequences:
             np.ascontiguousarray(batch.inputs, dtype),
             np.ascontiguousarray(batch.targets, None if classes else dtype),
             np.ascontiguousarray(batch.mask, dtype),
+            batch.lengths,
         )
+
+    def counted(self, window: Window) -> NDArray[Any]:
+        """The mask of a window, with nothing before its block."""
+        mask = self.mask[window.start : window.stop]
+        if window.block > window.start:
+            mask = mask.copy()
+            mask[: window.block - window.start] = 0
+        return mask
 
 
 @as_zeros()
@@ -61,16 +73,20 @@ def sweep(
     scale: float,
     gradients: Parameters,
     after: After | None = None,
+    *,
+    reset: bool = False,
 ) -> float:
-    """Go forward and back through windows in order, cutting derivatives at each wall.
+    """Go forward and back through windows in order, cutting derivatives where each starts.
 
     Args:
-        work: the pass; its states go on from where they stand.
+        work: the pass; its states are those at the start of the first window, and will be those at the start
+            of the one after the last.
         sequences: what it runs through.
-        windows: which windows, adjoining, in order.
+        windows: which windows, in order.
         scale: what each unmasked term of the loss is multiplied by.
         gradients: added to.
         after: see `After`.
+        reset: start each window from states of zero.
 
     Returns:
         The loss, summed over the windows.
@@ -79,11 +95,15 @@ def sweep(
     for window in windows:
         cut = slice(window.start, window.stop)
         x = sequences.inputs[cut]
-        work.forward(x, sequences.first)
-        total += work.loss(sequences.targets[cut], sequences.mask[cut], scale, sequences.first)
+        if reset:
+            work.clear_states()
+        work.forward(x, sequences.first, sequences.lengths)
+        total += work.loss(sequences.targets[cut], sequences.counted(window), scale, sequences.first)
         work.backward(x, gradients, sequences.first)
         if after is not None:
             after(window, work)
+        if window.following != window.stop:
+            work.go_back_to(window.following - window.start)
     return total
 
 
@@ -98,21 +118,21 @@ def sweep_back(
 ) -> None:
     """Go through all windows of a sequence as full backpropagation does, with memory for one window.
 
-    Arguments as for `sweep`; the states start from zero, and `after` sees the windows from the last to the
-    first.
+    Arguments as for `sweep`; the windows adjoin, the states start from zero, and `after` sees the windows
+    from the last to the first.
     """
     work.reset()
     starts = []
     for window in windows:
         starts.append(work.states())
         if window is not windows[-1]:
-            work.forward(sequences.inputs[window.start : window.stop], sequences.first)
+            work.forward(sequences.inputs[window.start : window.stop], sequences.first, sequences.lengths)
     for number in range(len(windows) - 1, -1, -1):
         window = windows[number]
         cut = slice(window.start, window.stop)
         x = sequences.inputs[cut]
         work.set_states(starts[number])
-        work.forward(x, sequences.first)
+        work.forward(x, sequences.first, sequences.lengths)
         work.loss(sequences.targets[cut], sequences.mask[cut], scale, sequences.first)
         work.backward(x, gradients, sequences.first, across=number < len(windows) - 1)
         if after is not None:

@@ -14,18 +14,23 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
+from pydantic import BaseModel
+
 from seqlab.choices import FieldDescription, describe
 from seqlab.spec.files import apply_overrides, read_spec, validate
 from seqlab.spec.presets import presets
 from seqlab.spec.problems import SpecError
-from seqlab.spec.schema import CHOICES, Claim, Spec, Training
-from seqlab.tui.wording import label_of, shown
+from seqlab.spec.schema import CHOICES, Claim, Spec, Stop, Training
+from seqlab.tui.wording import NOTHING, label_of, shown
 
 Path = tuple[str, ...]
 
-TASK, CELL, OPTIMIZER, CLIP = CHOICES
+TASK, CELL, OPTIMIZER, SCHEDULE, CLIP = CHOICES
+STOP = ("training", "stop")
 TRUNCATION = ("training", "truncation")
+_WINDOWS = tuple(("training", name) for name in ("stride", "window", "at_walls", "update"))
 
+_SECTIONS: dict[Path, type[BaseModel]] = {TRUNCATION[:-1]: Training, STOP: Stop}
 _WORDS = ("title", "about", "expect")
 """What a preset says of itself: true only as long as nothing is changed."""
 
@@ -181,9 +186,12 @@ class Draft:
             Group("Cell", (self._choice("Cell", CELL), cell_first), folded=False),
             Group("Truncation", truncation, folded=False),
             Group("Optimiser", (self._choice("name", OPTIMIZER), *self._fields(OPTIMIZER[:-1]))),
-            Group("Training", tuple(e for e in training if e.path != TRUNCATION)),
+            Group("Schedule", (self._choice("kind", SCHEDULE), *self._fields(SCHEDULE[:-1]))),
+            Group("Training", tuple(e for e in training if e.path not in (TRUNCATION, *_WINDOWS))),
             Group("Model", tuple(cell_rest)),
+            Group("Windows", tuple(e for e in training if e.path in _WINDOWS)),
             Group("Clipping", (self._choice("kind", CLIP), *self._fields(CLIP[:-1]))),
+            Group("Stopping", self._fields(STOP)),
             Group("Title", self._fields(())),
         )
 
@@ -239,7 +247,7 @@ class Draft:
         for path, registry in CHOICES.items():
             if path[:-1] == table:
                 return _described(registry[self.picked(path)])
-        return _described(Training if table == ("training",) else Spec)
+        return _described(_SECTIONS.get(table, Spec))
 
     def _fields(self, table: Path) -> tuple[Entry, ...]:
         described = self._descriptions(table)
@@ -297,11 +305,11 @@ _described = lru_cache(describe)
 def _entry(path: Path, about: FieldDescription) -> Entry:
     hint = ", ".join(part for part in (about.unit, "" if about.choices else about.bounds) if part)
     if about.zero:  # which says more than the bounds do
-        hint = "; ".join(part for part in (about.unit, f"0 = {about.zero}") if part)
+        nothing = NOTHING if about.choices else "0"
+        hint = "; ".join(part for part in (about.unit, f"{nothing} = {about.zero}") if part)
     choices = ("true", "false") if about.kind == "boolean" else about.choices
-    return Entry(
-        path, label_of(about.name), about.kind, tuple((value, "") for value in choices), hint, about.help
-    )
+    options = tuple((value, "" if value else about.zero) for value in choices)
+    return Entry(path, label_of(about.name), about.kind, options, hint, about.help)
 
 
 def _parsed(kind: str, text: str) -> Any:

@@ -74,7 +74,7 @@ class Second:
 def start(spec: Spec) -> Second | None:
     """Start the second process, if that is of use."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if cores < 2 or not cache.WRITABLE or cache.is_compiled(spec.model.cell):
+    if cores < 2 or not cache.WRITABLE or cache.is_compiled(spec.model.kernel):
         return None
     try:
         return Second(spec)

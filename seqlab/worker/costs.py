@@ -21,7 +21,9 @@ from seqlab.runs.layout import create_run
 from seqlab.runs.persist import Persister
 from seqlab.runs.writer import RunWriter
 from seqlab.spec import Spec
+from seqlab.spec.schema import Stop
 from seqlab.training.profile import BESIDE, Profile, Watched
+from seqlab.training.ridge import trainer_for
 from seqlab.training.trainer import Step, Trainer
 from seqlab.worker.job import Job
 from seqlab.worker.recorder import Recorder
@@ -62,8 +64,9 @@ def recorded_run(
     intervals = max(_LEAST_FRAMES, round(_RECORDING_SECONDS / (interval * step)))
     steps = min(interval * intervals, often.steps)
     say(f"training {steps:,} steps to see what recording costs, about {steps * step:.0f} s")
+    to_the_end = spec.model_copy(update={"training": often.model_copy(update={"stop": Stop()})})
     with tempfile.TemporaryDirectory(prefix="seqlab-bench-") as place:
-        job = _WatchedJob(create_run(spec, Path(place)), warmth, steps=steps)
+        job = _WatchedJob(create_run(to_the_end, Path(place)), warmth, steps=steps)
         if job.run():
             raise SystemExit(1)  # the job has said why
     times = job.profile.times
@@ -96,7 +99,7 @@ def longer(spec: Spec, interval: int, step: float) -> list[float]:
         interval: after so many steps each part of recording has been due.
         step: seconds that a step takes, about.
     """
-    trainer = Trainer(spec)
+    trainer = trainer_for(spec)
     often = spec.training
     steps = interval * math.ceil(_ALTERNATING_SECONDS / _PAIRS / 2 / (interval * step))
     never = often.model_copy(update={"eval_every": NEVER})

@@ -82,7 +82,9 @@ def main() -> None:
         "environment": environment(cores),
         "cache": str(cache.FOLDER),
         "cache_is_writable": cache.WRITABLE,
-        "compiled": [cell for cell in CELLS if cache.is_compiled(cell)],
+        "compiled": [
+            name for name, cell in CELLS.items() if cache.is_compiled(cell.model_validate({}).kernel)
+        ],
     }
     print(json.dumps(found))
 

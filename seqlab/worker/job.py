@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import sys
 import time
 import traceback
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +17,7 @@ from pydantic import ValidationError
 from seqlab.runs.checkpoint import Checkpoint, load_checkpoint
 from seqlab.runs.control import Command, Inbox
 from seqlab.runs.files import decode_row
+from seqlab.runs.initial import load_initial
 from seqlab.runs.layout import ENV, EVENTS, METRICS, METRICS_HEADER, SPEC, RunError, spec_digest
 from seqlab.runs.persist import Persister
 from seqlab.runs.tail import Tail
@@ -22,6 +25,7 @@ from seqlab.runs.writer import PATIENCE, RunWriter
 from seqlab.spec import Spec, load_spec
 from seqlab.worker.environment import differences, environment
 from seqlab.worker.recorder import Recorder
+from seqlab.worker.stopping import Stopping
 from seqlab.worker.warmth import Warmth, threads_for
 
 if TYPE_CHECKING:
@@ -62,10 +66,13 @@ class Job:
         planned = [int(value) for _, field, value in self._changes if field == STEPS]
         before = planned[-1] if planned else self._spec.training.steps
         self._steps = steps or before
-        self._lengthened = self._steps != before
+        self._asked = steps is not None
+        # A run that has ended early goes on only if it is asked to, be it to the step that was planned.
+        self._lengthened = self._asked and (self._steps != before or self._has_finished)
         self._checkpoint = _latest_checkpoint(folder)
         self._fresh = self._checkpoint is None and not _has_rows(folder)
         self._wall = 0.0
+        self._stopping = Stopping(self._spec.training.stop)
         self._stop = self._paused = self._single = False
         why_not = self._why_not()
         if why_not:
@@ -80,7 +87,9 @@ class Job:
             trainer = self._prepare()
             training = self._spec.training
             with Persister(self._writer, training.frame_every, training.checkpoint_every) as persister:
-                recorder = Recorder(trainer, self._writer, persister, self._inbox, self._steps, self._wall)
+                recorder = Recorder(
+                    trainer, self._writer, persister, self._inbox, self._steps, self._wall, self._stopping
+                )
                 with recorder:
                     state, words, event = self._train(trainer, recorder)
                 persister.drain(PATIENCE)
@@ -104,29 +113,49 @@ class Job:
         seconds = self._warmth.compile(self._spec)
         writer.event("compiled", cell=cell, seconds=round(seconds, 3))
 
-        from seqlab.training.trainer import Trainer
+        from seqlab.training.ridge import trainer_for
 
-        trainer = Trainer(self._spec, self._threads)
+        trainer = trainer_for(self._spec, self._threads)
+        self._take_initial(trainer)
         now = environment(self._threads)
         if self._fresh:
             writer.write_env(now)
         else:
             self._resume(trainer, now)
         writer.write_probe(trainer.probe.tensors())
-        measured = trainer.evaluator.rungs()
-        writer.event(
-            "rungs", rungs=[{**asdict(found.rung), "measured": found.measured} for found in measured]
-        )
+        writer.event("rungs", rungs=self._rungs(trainer))
         if self._lengthened:
             self._record_change(trainer.step + 1, STEPS, self._steps)
         return trainer
+
+    def _take_initial(self, trainer: Trainer) -> None:
+        """Begin with the weights that the run was given, if it was, and goes on from no checkpoint."""
+        if self._checkpoint is not None:
+            return
+        before = [str(event.get("sha256")) for event in _events(self._folder, "initialised")]
+        initial = load_initial(self._folder, before[-1] if before else None)
+        if initial is not None:
+            trainer.network.parameters.load_torch(self._spec.model, initial.tensors)
+            self._writer.event("initialised", file=initial.file, sha256=initial.sha256)
+
+    def _rungs(self, trainer: Trainer) -> list[dict[str, Any]]:
+        """The task's rungs as measured, and by formula where it holds under the loss of this run."""
+        rungs = []
+        for found in trainer.evaluator.rungs():
+            rung, metric = found.rung, found.rung.metric
+            if self._spec.has_rungs(metric):
+                value = rung.value if rung in self._spec.rungs(metric) else None
+                rungs.append({**asdict(rung), "value": value, "measured": found.measured})
+        return rungs
 
     def _resume(self, trainer: Trainer, now: dict[str, Any]) -> None:
         """Restore the latest checkpoint; without a whole one, begin at step 0."""
         step = 0
         if self._checkpoint is not None:
             step = self._checkpoint.step
-            self._wall = float(self._checkpoint.metadata.get("wall", 0.0))
+            metadata = self._checkpoint.metadata
+            self._wall = float(metadata.get("wall", 0.0))
+            self._stopping = Stopping(self._spec.training.stop, metadata.get("stopping"))
             trainer.restore(step, self._checkpoint.tensors)
         self._writer.resume(step)
         try:
@@ -144,6 +173,8 @@ class Job:
         for step, field, value in sorted(self._changes, key=lambda change: change[0]):
             if step <= trainer.step:
                 _apply(trainer, field, value)
+        if self._ends_early(trainer.step):  # the worker before died before it could say so
+            return self._finished(trainer.step)
         if trainer.step == 0:
             recorder.begin()
         recorder.restart_rate()
@@ -171,10 +202,27 @@ class Job:
             wrong = recorder.record(result, began)
             if wrong:
                 return _diverged(trainer.step, wrong, recorder.last_checkpoint())
+            if self._ends_early(trainer.step):
+                break
             if self._single:
                 self._single = False
                 self._show_paused(trainer, recorder)
-        return "finished", "", {}
+        return self._finished(trainer.step)
+
+    def _ends_early(self, step: int) -> bool:
+        """Whether early stopping ends the run after this step, from which nobody had it go on."""
+        if self._stopping.struck and any(field == STEPS and at == step + 1 for at, field, _ in self._changes):
+            self._stopping.renew()
+        return self._stopping.struck
+
+    def _finished(self, step: int) -> tuple[str, str, dict[str, Any]]:
+        """The end of a run, as `_train` returns it: early or not, and which checkpoint is the best."""
+        stopping = self._stopping
+        event: dict[str, Any] = {"best": stopping.best_step} if stopping.metric else {}
+        if not stopping.struck or step >= self._steps:
+            return "finished", "", event
+        words = stopping.in_words(step)
+        return "finished", words, {"why": words, **event}
 
     def _obey(self, trainer: Trainer, recorder: Recorder) -> None:
         if not self._folder.exists():
@@ -232,6 +280,11 @@ class Job:
         self._writer.event("changed", step=step, field=field, value=value, **more)
         self._changes.append((step, field, value))
 
+    @property
+    def _has_finished(self) -> bool:
+        previous = self._writer.previous
+        return previous is not None and previous.state == "finished"
+
     def _why_not(self) -> str:
         """Why this run must not be trained as asked, if it must not."""
         if self._checkpoint is None:
@@ -242,9 +295,10 @@ class Job:
                 f"{SPEC} was edited after checkpoint {done:,} was made, which is of another spec; "
                 f"seqlab run {self._folder} starts a run of its own from it"
             )
-        previous = self._writer.previous
-        finished = previous is not None and previous.state == "finished"
-        if self._steps > done or (self._steps == done and not finished and not self._lengthened):
+        finished = self._has_finished
+        if self._steps > done and (self._asked or not finished):
+            return ""
+        if self._steps == done and not finished and not self._lengthened:
             return ""
         how = "finished at" if finished else "is at"
         name = self._folder.name
@@ -289,14 +343,19 @@ def _latest_checkpoint(folder: Path) -> Checkpoint | None:
 def _recorded_changes(folder: Path) -> list[tuple[int, str, Any]]:
     """The changes that were made to a run so far: the step from which each acts, its field and value."""
     changes = []
-    for line in Tail(folder / EVENTS).poll():
-        try:
-            event = decode_row(line)
-            if event.get("event") == "changed":
-                changes.append((int(event["step"]), str(event["field"]), event["value"]))
-        except (ValueError, KeyError, TypeError):
-            continue  # torn: it was not on disk, so it never acted
+    for event in _events(folder, "changed"):
+        with contextlib.suppress(ValueError, KeyError, TypeError):
+            changes.append((int(event["step"]), str(event["field"]), event["value"]))
     return changes
+
+
+def _events(folder: Path, name: str) -> Iterator[dict[str, Any]]:
+    """What happened to a run so far, of one kind. Torn lines are left out: what they say was not on disk."""
+    for line in Tail(folder / EVENTS).poll():
+        with contextlib.suppress(ValueError):
+            event = decode_row(line)
+            if event.get("event") == name:
+                yield event
 
 
 def _has_rows(folder: Path) -> bool:

@@ -26,6 +26,7 @@ from seqlab.runs.control import Inbox
 from seqlab.runs.layout import spec_digest
 from seqlab.runs.persist import Persister
 from seqlab.runs.writer import PATIENCE, RunWriter
+from seqlab.worker.stopping import Stopping
 
 if TYPE_CHECKING:
     from seqlab.training.evaluation import Evaluation
@@ -45,6 +46,9 @@ _ROWS = 1_000
 _EVERY = 0.1
 """Seconds that a row waits at most."""
 
+_PROBE = "probe/"
+"""What the names of metrics begin with that are measured through the probe."""
+
 _Task = Callable[[], None]
 
 
@@ -53,7 +57,6 @@ class _Row(NamedTuple):
 
     result: Step
     wall: float
-    lr: float
     evaluation: Evaluation | None = None
 
 
@@ -64,6 +67,7 @@ class Recorder:
 
     Attributes:
         writer, persister: what its thread hands everything on to.
+        stopping: whether the run is to end early.
 
     Args:
         trainer: whose steps are recorded.
@@ -72,10 +76,18 @@ class Recorder:
         inbox: knows whether a viewer is there.
         steps: the last step, which gets everything.
         wall: seconds of training before this process.
+        stopping: how it stands with early stopping, if the run has begun already.
     """
 
     def __init__(
-        self, trainer: Trainer, writer: RunWriter, persister: Persister, inbox: Inbox, steps: int, wall: float
+        self,
+        trainer: Trainer,
+        writer: RunWriter,
+        persister: Persister,
+        inbox: Inbox,
+        steps: int,
+        wall: float,
+        stopping: Stopping | None = None,
     ) -> None:
         self._trainer = trainer
         self.writer = writer
@@ -83,6 +95,9 @@ class Recorder:
         self._inbox = inbox
         self._steps = steps
         self._spec = trainer.spec
+        self.stopping = stopping or Stopping(self._spec.training.stop)
+        self._kept_best = self.stopping.best_step
+        self._probed: Mapping[str, float] = {}
         self._digest = spec_digest(writer.folder)
         self._exact: type = float if self._spec.training.precision == "float64" else np.float32
         self._wall = wall
@@ -102,7 +117,7 @@ class Recorder:
         self.end()
 
     def record(self, result: Step, began: float) -> str:
-        """Record a step that was made.
+        """Record a step that was made; after it `stopping` may have struck.
 
         Args:
             result: what it measured.
@@ -116,7 +131,8 @@ class Recorder:
         evaluate = last or step % training.eval_every == 0
         frame = last or self.persister.frames.due(step)
         checkpoint = last or self.persister.checkpoints.due(step)
-        wrong = ""
+        followed = bool(self.stopping.metric) and step % training.eval_every == 0
+        wrong, best, struck = "", False, False
         if evaluate or frame or step % training.log_every == 0:
             row = self._row(result, began)
             if evaluate:
@@ -124,15 +140,20 @@ class Recorder:
                 if not math.isfinite(found.loss):
                     wrong = "the held-out loss is not finite"
                 row = row._replace(evaluation=found)
-            if frame:
-                self.keep_frame(row, keep=not wrong)
+            if frame or (followed and self.stopping.metric.startswith(_PROBE)):
+                self.keep_frame(row, keep=frame and not wrong)
             else:
                 self._keep_row(row)
+            if followed and not wrong:
+                best = self.stopping.look(step, self._followed(row))
+                struck = self.stopping.struck
         if wrong:
             return wrong
         # After the row, so that no checkpoint is ever ahead of the record.
-        if checkpoint:
-            self.keep_checkpoint(always=last)
+        if struck and not frame:
+            self.keep_frame()
+        if checkpoint or best or struck:
+            self.keep_checkpoint(always=last or struck, best=best)
         now = time.perf_counter()
         if now >= self._next_live:
             self.live()
@@ -163,6 +184,7 @@ class Recorder:
 
         def look() -> None:
             seen = self._trainer.probe.look(weights)
+            self._probed = seen.metrics
             if row is not None:
                 self.writer.rows(self._metrics(row, seen.metrics))
             if keep:
@@ -170,15 +192,24 @@ class Recorder:
 
         self._later(look, self._room.release)
 
-    def keep_checkpoint(self, *, always: bool = True) -> None:
-        """Keep a checkpoint of the present step; while rows wait for disk space, only if `always`."""
+    def keep_checkpoint(self, *, always: bool = True, best: bool = False) -> None:
+        """Keep a checkpoint of the present step.
+
+        Args:
+            always: also while rows wait for disk space.
+            best: it stays until there is a better one.
+        """
         self._await_room()
         step, tensors = self._trainer.step, self._trainer.state()
-        metadata = {"digest": self._digest, "wall": round(self._wall, 4)}
+        metadata: dict[str, Any] = {"digest": self._digest, "wall": round(self._wall, 4)}
+        if self.stopping.metric:
+            metadata["stopping"] = self.stopping.state()
 
         def keep() -> None:
             if always or not self.writer.pending:
-                self.persister.checkpoint(step, tensors, metadata)
+                if best:
+                    self._kept_best = step
+                self.persister.checkpoint(step, tensors, metadata, self._kept_best)
 
         self._later(keep, self._room.release)
 
@@ -283,7 +314,13 @@ class Recorder:
         self._next_live = end + max(LIVE_EVERY, LIVE_SHARE * (end - start))
 
     def _row(self, result: Step, began: float) -> _Row:
-        return _Row(result, self._wall + time.perf_counter() - began, self._trainer.optimizer.lr)
+        return _Row(result, self._wall + time.perf_counter() - began)
+
+    def _followed(self, row: _Row) -> float:
+        """The metric that may end the run, as the row has it; NaN if it has not."""
+        if self.stopping.metric.startswith(_PROBE):
+            self.drain()  # the thread has looked through the probe for this row
+        return float(self._metrics(row, self._probed).get(self.stopping.metric, math.nan))
 
     def _write(self, rows: Iterable[_Row]) -> None:
         self.writer.rows(*map(self._metrics, rows))
@@ -298,7 +335,7 @@ class Recorder:
             "train/loss": exact(result.loss),
             "train/grad_norm": exact(result.grad_norm),
             "train/clipped": int(result.clipped),
-            "train/lr": row.lr,
+            "train/lr": result.lr,
         }
         late = {} if found is None else {f"eval/{name}": value for name, value in asdict(found).items()}
         late.update(probed or {})
@@ -308,8 +345,8 @@ class Recorder:
     def _frame_metadata(self) -> dict[str, Any]:
         return {
             "digest": self._digest,
-            "truncation": self._spec.training.truncation,
-            "learning_rate": self._trainer.optimizer.lr,
+            "truncation": self._spec.training.cut,
+            "learning_rate": self._trainer.learning_rate,
         }
 
     def _measure_rate(self, now: float) -> None:

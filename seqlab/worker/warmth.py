@@ -72,8 +72,8 @@ class Warmth:
         """
         training = spec.training
         key = (
-            spec.model.cell,
-            spec.task.loss,
+            spec.model.kernel,
+            spec.loss_name,
             training.precision,
             training.optimizer.name,
             training.clip.kind,
@@ -92,9 +92,9 @@ class Warmth:
         return self._compiled[key]
 
     def _measure(self, spec: Spec) -> dict[str, Any]:
-        from seqlab.training.trainer import Trainer
+        from seqlab.training.ridge import trainer_for
 
-        trainer = Trainer(spec, threads_for(spec))
+        trainer = trainer_for(spec, threads_for(spec))
         try:
             trainer.advance()
             times: list[float] = []
@@ -134,7 +134,7 @@ def threads_for(spec: Spec) -> int:
 
 def tiny_trainer(spec: Spec) -> Trainer:
     """A trainer of the same kind, as small as can be."""
-    from seqlab.training.trainer import Trainer
+    from seqlab.training.ridge import trainer_for
 
     tiny = spec.model_copy(
         update={
@@ -145,7 +145,7 @@ def tiny_trainer(spec: Spec) -> Trainer:
             ),
         }
     )
-    return Trainer(tiny)
+    return trainer_for(tiny)
 
 
 def kernels_of(spec: Spec, trainer: Trainer) -> list[Callable[[], object]]:
@@ -160,16 +160,20 @@ def kernels_of(spec: Spec, trainer: Trainer) -> list[Callable[[], object]]:
 
     part, work, gradients = trainer.draw()[0], trainer.passes[0], trainer.network.empty()
     huge = np.full(1, 1e30, spec.training.precision)
-    return [
+    calls: list[Callable[[], object]] = [
         lambda: work.layers_forward(part.inputs, 0),
         work.take_weights,
         work.readout_forward,
         lambda: work.loss(part.targets, part.mask, 1.0),
         lambda: work.readout_backward(gradients),
         lambda: work.layers_backward(part.inputs, gradients, 0, across=False),
-        lambda: trainer.apply(0.0),
-        lambda: clip_gradient(spec.training.clip, huge, math.inf),
     ]
+    if not spec.model.closed_form:
+        calls += [
+            lambda: trainer.apply(0.0),
+            lambda: clip_gradient(spec.training.clip, huge, math.inf, [huge]),
+        ]
+    return calls
 
 
 def _can_be_tried(spec: Spec) -> bool:

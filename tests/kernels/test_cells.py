@@ -105,7 +105,9 @@ def test_nan_in_one_input_reaches_its_sequence_and_no_other(cell, dtype):
     case.x[1, 2, 0] = np.nan
     result = run_kernel(case)
     h = result.carried[0]
-    assert np.isnan(h[2:, 2]).all()
+    reached = h[2:, 2] if cell.remembers else h[2, 2]
+    assert np.isnan(reached).all()
+    assert np.isfinite(h[3:, 2]).all() != cell.remembers
     assert np.isfinite(h[:, :2]).all()
     assert np.isfinite(h[:2, 2]).all()
     assert np.isnan(optimizers.norm(np.concatenate([g.ravel() for g in result.gradients])))
@@ -113,7 +115,10 @@ def test_nan_in_one_input_reaches_its_sequence_and_no_other(cell, dtype):
 
 @each_dtype
 @pytest.mark.parametrize(
-    "cell", [cell for cell in CELLS if cell.name != "rnn relu"], ids=lambda cell: cell.name
+    # What is normalised does not saturate: see test_normal.py.
+    "cell",
+    [cell for cell in CELLS if cell.bounded and not cell.normalised],
+    ids=lambda cell: cell.name,
 )
 def test_saturated_states_stay_within_one(cell, dtype):
     case = make_case(cell, (3, 2, 2, 9), seed=11, dtype=dtype)
@@ -122,6 +127,28 @@ def test_saturated_states_stay_within_one(cell, dtype):
     result = run_kernel(case)
     assert 0.5 < np.abs(result.carried[0]).max() <= 1
     assert np.isfinite(result.dx).all()
+
+
+@each_dtype
+@pytest.mark.parametrize(
+    ("activation", "low", "high"),
+    [
+        ("tanh", -1, 1),
+        ("relu", 0, np.inf),
+        ("leaky_relu", -np.inf, np.inf),
+        ("sigmoid", 0, 1),
+        ("hard_sigmoid", 0, 1),
+        ("softsign", -1, 1),
+        ("identity", -np.inf, np.inf),
+    ],
+)
+def test_activations_of_infinity_are_their_limits_and_nan_stays(activation, low, high, dtype):
+    cell = next(cell for cell in CELLS if cell.name == f"feedforward {activation}")
+    case = make_case(cell, (1, 4, 1, 9), seed=15, dtype=dtype)
+    case.parameters[0][:] = 1
+    for sums, expected in ((np.inf, high), (-np.inf, low), (np.nan, np.nan)):
+        case.x[:] = sums
+        np.testing.assert_array_equal(run_kernel(case).carried[0][1:], dtype(expected))
 
 
 @each_cell

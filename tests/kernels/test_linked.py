@@ -62,15 +62,15 @@ SCRIPT = """
 import sys, numpy as np
 from numba.core import compiler
 from seqlab.kernels import lstm
-from seqlab.cells import CELLS
 compiled = []
 inner = compiler.compile_extra
 def counted(*args, **options):
     compiled.append(next(a.__name__ for a in args if hasattr(a, "__code__")))
     return inner(*args, **options)
 compiler.compile_extra = counted
-from tests.kernels.cases import CELLS, make_case, run_kernel
-for cell in CELLS:
+from tests.kernels import cases
+from tests.kernels.cases import make_case, run_kernel
+for cell in [cell for cell in cases.CELLS if cell.name in ("rnn tanh", "lstm", "gru")]:
     run_kernel(make_case(cell, (2, 1, 2, 3), 0, np.float32))
 print(*compiled)
 """

@@ -30,6 +30,11 @@ def pack_transposed(U, packed):
 
 
 @numba.njit
+def pack_columns_transposed(U, column, K, packed):
+    return matmul.pack_columns_transposed(U, U.shape[1], column, U.shape[0], K, packed, 0)
+
+
+@numba.njit
 def packed_product(a, x, packed, c, M, N):
     """`a` [parts,M,K], `x` [M,F], `c` [·,·]."""
     parts, _, K = a.shape
@@ -85,6 +90,17 @@ def test_a_packed_transpose_multiplies_as_the_transpose(dtype, M, N, K, seed):
     c = np.full((M, N), 7e7, dtype)
     packed_product(a[np.newaxis], a[:, :0].copy(), packed, c, M, N)
     assert relative_error(c, a.astype(float) @ U.astype(float).T) <= TOLERANCE[dtype]
+
+
+@each_dtype
+@settings(deadline=None, derandomize=True, max_examples=40)
+@given(before=st.integers(0, 40), N=sizes, K=sizes, after=st.integers(0, 40), seed=seeds)
+def test_columns_are_packed_transposed_as_if_they_stood_alone(dtype, before, N, K, after, seed):
+    U = draw(seed, dtype)(N, before + K + after)
+    alone, among = np.zeros((2, packed_size(K, N)), dtype)
+    end = pack_transposed(U[:, before : before + K].copy(), alone)
+    assert pack_columns_transposed(U, before, K, among) == end
+    np.testing.assert_array_equal(among, alone)
 
 
 @each_dtype

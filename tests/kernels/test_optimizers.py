@@ -9,12 +9,15 @@ from tests.reference import optimizers as reference
 
 each_dtype = pytest.mark.parametrize("dtype", TOLERANCE, ids=["float32", "float64"])
 SETTINGS = [
-    ("sgd", 1, (0.1, 0.0)),
-    ("sgd", 1, (0.1, 0.9)),
+    ("sgd", 1, (0.1, 0.0, 0.0)),
+    ("sgd", 1, (0.1, 0.9, 0.0)),
+    ("sgd", 1, (0.1, 0.9, 1.0)),
     ("rmsprop", 2, (0.01, 0.99, 1e-8, 0.0)),
     ("rmsprop", 2, (0.01, 0.9, 1e-6, 0.5)),
     ("adam", 2, (1e-3, 0.9, 0.999, 1e-8)),
     ("adam", 2, (0.1, 0.5, 0.9, 1e-3)),
+    ("adamw", 2, (1e-3, 0.9, 0.999, 1e-8, 0.01)),
+    ("adamw", 2, (0.1, 0.5, 0.9, 1e-3, 0.5)),
 ]
 
 
@@ -43,7 +46,36 @@ def test_adams_first_step_is_the_learning_rate_in_the_direction_of_the_sign(dtyp
 
 
 @each_dtype
-@pytest.mark.parametrize(("name", "slots", "hyper"), SETTINGS)
+def test_adamw_without_decay_is_adam_to_the_bit(dtype):
+    draw = np.random.default_rng(0)
+    start, g = draw.standard_normal(37).astype(dtype), draw.standard_normal(37).astype(dtype)
+    found = []
+    for name in ("adam", "adamw"):
+        theta, memory = start.copy(), (np.zeros(37, dtype), np.zeros(37, dtype))
+        for step in (1, 2, 3):
+            getattr(optimizers, name)(theta, g, memory, step, np.array([0.1, 0.9, 0.999, 1e-8, 0.0]))
+        found.append(theta.tobytes())
+    assert found[0] == found[1]
+
+
+@each_dtype
+def test_adamws_decay_is_apart_from_the_size_of_the_gradient(dtype):
+    theta, g = np.array([2.0, -4.0], dtype), np.zeros(2, dtype)
+    memory = (np.zeros(2, dtype), np.zeros(2, dtype))
+    optimizers.adamw(theta, g, memory, 1, np.array([0.5, 0.9, 0.999, 1e-8, 0.25]))
+    np.testing.assert_array_equal(theta, [1.75, -3.5])
+
+
+@each_dtype
+def test_nesterov_steps_by_the_gradient_and_the_next_share_of_the_velocity(dtype):
+    theta, g, velocity = np.zeros(2, dtype), np.array([1.0, -2.0], dtype), np.array([4.0, 4.0], dtype)
+    optimizers.sgd(theta, g, (velocity,), 2, np.array([1.0, 0.5, 1.0]))
+    np.testing.assert_array_equal(velocity, [3.0, 0.0])
+    np.testing.assert_array_equal(theta, [-(1 + 1.5), 2.0])
+
+
+@each_dtype
+@pytest.mark.parametrize(("name", "slots", "hyper"), [each for each in SETTINGS if each[0] != "adamw"])
 def test_a_gradient_of_zero_moves_nothing(name, slots, hyper, dtype):
     theta = np.arange(9, dtype=dtype)
     memory = tuple(np.zeros(9, dtype) for _ in range(slots))
@@ -97,7 +129,7 @@ def test_nan_in_the_gradient_reaches_the_parameter(name, slots, hyper, dtype):
     np.testing.assert_array_equal(np.isnan(theta), np.arange(19) == 4)
 
 
-@pytest.mark.parametrize("name", ["sgd", "rmsprop", "adam"])
+@pytest.mark.parametrize("name", ["sgd", "rmsprop", "adam", "adamw"])
 def test_one_compiled_version_for_each_dtype(name):
     for dtype in TOLERANCE:
         for wanted, slots, hyper in SETTINGS:

@@ -2,13 +2,35 @@
 
 import numpy as np
 
+from tests.reference.activations import sigmoid
+
+PHI = [
+    np.tanh,
+    lambda a: np.maximum(a, 0),
+    lambda a: np.where(a > 0, a, 0.01 * a),
+    sigmoid,
+    lambda a: np.clip(a / 6 + 1 / 2, 0, 1),
+    lambda a: a / (1 + np.abs(a)),
+    lambda a: a,
+]
+"""φ by variant: tanh, relu, leaky_relu, sigmoid, hard_sigmoid, softsign, identity."""
+SLOPE = [
+    lambda h: 1 - h**2,
+    lambda h: (h > 0).astype(float),
+    lambda h: np.where(h > 0, 1, 0.01),
+    lambda h: h * (1 - h),
+    lambda h: np.where((h > 0) & (h < 1), 1 / 6, 0),
+    lambda h: (1 - np.abs(h)) ** 2,
+    np.ones_like,
+]
+"""φ' as it follows from h = φ(a)."""
+
 
 def forward(x, parameters, start, variant=0):
     W, U, b = parameters
-    phi = [np.tanh, lambda a: np.maximum(a, 0)][variant]
     h = [start[0]]
     for x_t in x:
-        h.append(phi(x_t @ W + h[-1] @ U + b))
+        h.append(PHI[variant](x_t @ W + h[-1] @ U + b))
     return (np.array(h),), ()
 
 
@@ -20,8 +42,7 @@ def backward(x, parameters, carried, record, dh, carry, variant=0):
     later = carry[0]
     for t in reversed(range(len(x))):
         dh_total[t] = dh[t] + later
-        slope = [1 - h[t + 1] ** 2, (h[t + 1] > 0).astype(float)][variant]
-        da = dh_total[t] * slope
+        da = dh_total[t] * SLOPE[variant](h[t + 1])
         dW += x[t].T @ da
         dU += h[t].T @ da
         db += da.sum(0)

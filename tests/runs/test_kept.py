@@ -82,6 +82,20 @@ def test_files_are_named_by_their_step_and_thinned_on_disk(tmp_path: Path) -> No
     assert (tmp_path / "notes.safetensors").exists()
 
 
+def test_the_best_file_stays_until_there_is_a_better_one_whatever_its_step(tmp_path: Path) -> None:
+    kept = KeptFiles(tmp_path, 10, most_files=4)
+    best = None
+    for step in range(100):
+        best = step if step in (7, 33) else best
+        if kept.due(step) or step == best:
+            kept.write(step, b"x")
+            kept.thin(best)
+        if step in (32, 99):
+            assert kept.steps() == {32: [0, 7, 10, 20, 30], 99: [0, 33, 40, 80]}[step]
+    kept.thin(50)  # a step without a file keeps nothing
+    assert kept.steps() == [0, 40, 80]
+
+
 @given(
     newest=st.integers(0, 120),
     interval=st.integers(1, 9),

@@ -49,6 +49,17 @@ def test_the_best_checkpoint_outlives_the_limit_on_bytes(folder: Path) -> None:
         assert persister.checkpoints.steps() == [5, 10, 11]
 
 
+def test_what_is_named_the_best_stays_instead_of_the_lowest_loss(folder: Path) -> None:
+    with RunWriter(folder) as writer, Persister(writer, 1, 4) as persister:
+        persister.checkpoints.most_files = 2
+        for step in range(12):
+            writer.rows({"step": step, "eval/loss": abs(step - 4.0)})
+            if step in (0, 3, 4, 8):
+                persister.checkpoint(step, {"model.w": np.zeros(4)}, None, 3 if step >= 3 else None)
+        persister.drain()
+        assert persister.checkpoints.steps() == [0, 3, 8]
+
+
 FULL = """
 import resource, sys
 from pathlib import Path

@@ -114,6 +114,14 @@ def test_a_huge_frame_and_a_probe_without_inputs_are_refused(folder: Path) -> No
     ]
 
 
+def test_a_rung_without_a_formula_stands_where_it_was_measured(folder: Path) -> None:
+    with RunWriter(folder) as writer:
+        writer.event("rungs", rungs=[{**RUNGS[0], "value": None}, RUNGS[0]])
+    measured, exact = RunReader(folder).poll().rungs
+    assert (measured.value, measured.height) == (None, measured.measured)
+    assert exact.height == exact.value == RUNGS[0]["value"] != exact.measured
+
+
 def test_lines_that_are_no_events_are_counted(folder: Path) -> None:
     lines = [
         b'{"time": 1.0, "step": 0, "event": "started"}',

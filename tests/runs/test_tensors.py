@@ -55,6 +55,20 @@ def test_metadata_comes_back_with_what_json_has_no_words_for() -> None:
     assert metadata == {"lr": math.inf, "step": 3}
 
 
+def test_labels_for_other_programs_leave_the_rest_as_it_is_and_the_bytes_equal() -> None:
+    labels = {"gate_order": "r,z,n", "format": "pt", "ü": "ö"}
+    written = tensors.encode({"x": SQUARE, "y": SQUARE.T}, {"step": 3}, labels)
+    for _ in range(10):
+        again = dict(reversed(labels.items()))
+        assert tensors.encode({"y": SQUARE.T, "x": SQUARE}, {"step": 3}, again) == written
+    found, metadata = tensors.decode(written)
+    np.testing.assert_array_equal(found["x"], SQUARE)
+    np.testing.assert_array_equal(found["y"], SQUARE.T)
+    assert metadata == {"step": 3}
+    assert tensors.labels(written) == {**labels, "seqlab": '{"step": 3}'}
+    assert int.from_bytes(written[:8], "little") % 8 == 0
+
+
 WHOLE = tensors.encode({"x": SQUARE}, {"step": 3})
 
 

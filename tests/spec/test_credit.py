@@ -30,6 +30,11 @@ def test_a_step_is_reached_by_losses_at_or_after_it_in_its_own_window(timesteps,
     assert reached(timesteps, truncation, losses).tolist() == naive
 
 
+def test_in_both_directions_any_loss_reaches_every_step():
+    assert reached(9, 0, np.array([3]), both=True).all()
+    assert not reached(9, 0, np.array([], np.int64), both=True).any()
+
+
 def test_walls_stand_after_every_window_but_the_last():
     assert walls(100, 25).tolist() == [25, 50, 75]
     assert walls(100, 40).tolist() == [40, 80]

@@ -8,10 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from seqlab.cells import CELLS
 from seqlab.choices import describe, discover
+from seqlab.methods import SCHEDULES
 from seqlab.spec import Spec, SpecError, load_spec, to_toml, validate
 from seqlab.spec.problems import line_of
-from seqlab.spec.schema import Training
+from seqlab.spec.schema import Stop, Training
+from seqlab.tasks import TASKS
 
 MINIMAL = {"task": {"name": "adding"}, "model": {"cell": "lstm"}}
 
@@ -47,7 +50,7 @@ def test_every_error_is_told_at_once_with_file_line_choices_and_a_suggestion(tmp
     )
     assert problems(file) == [
         f"{file}:3: task.length: 1 is out of bounds: it must be at least 2",
-        f"{file}:5: model.cell: 'lsmt' is not one of rnn, lstm, gru (did you mean lstm?)",
+        f"{file}:5: model.cell: 'lsmt' is not one of {', '.join(CELLS)} (did you mean lstm?)",
         f"{file}:7: training.steps: 'many' is not an integer",
         f"{file}:9: training.optimizer.lr: -1.0 is out of bounds: it must be above 0",
         f"{file}:8: training.epcohs: unknown field; known: {', '.join(Training.model_fields)}",
@@ -58,7 +61,7 @@ def test_every_error_is_told_at_once_with_file_line_choices_and_a_suggestion(tmp
     ("data", "expected"),
     [
         ({}, ["task: missing", "model: missing"]),
-        ({"task": {}, "model": {}}, ["task.name: missing; it is one of adding, copy, sine"]),
+        ({"task": {}, "model": {}}, [f"task.name: missing; it is one of {', '.join(TASKS)}"]),
         ({**MINIMAL, "task": {"name": "copy", "delay": 0}}, ["task.delay: 0 is out of bounds"]),
         (
             {**MINIMAL, "training": {"steps": 0}},
@@ -163,7 +166,7 @@ def test_the_same_choice_again_resets_nothing():
 
 def test_a_bad_override_is_named():
     assert problems(MINIMAL, ["model.cell=x"]) == [
-        "-s model.cell=x: model.cell: 'x' is not one of rnn, lstm, gru"
+        f"-s model.cell=x: model.cell: 'x' is not one of {', '.join(CELLS)}"
     ]
     assert problems(MINIMAL, ["steps"]) == ["-s steps: an override reads a.b=value"]
     assert problems(MINIMAL, ["a..b=1"]) == ["-s a..b=1: an override reads a.b=value"]
@@ -186,6 +189,9 @@ specs = st.fixed_dictionaries(
                 "seed": st.integers(0, 2**63 - 1),
                 "optimizer": st.fixed_dictionaries({"name": st.just("sgd"), "lr": st.floats(1e-12, 1e6)}),
                 "clip": st.sampled_from([{"kind": "none"}, {"kind": "value", "limit": 0.1}]),
+                "loss": st.sampled_from(["", "huber"]),
+                "schedule": st.sampled_from([{"kind": "step", "every": 3}, {"warmup": 5}]),
+                "stop": st.sampled_from([{}, {"metric": "train/loss", "patience": 3}]),
             }
         ),
         "title": st.text(max_size=20).filter(lambda text: text.isprintable()),
@@ -214,10 +220,92 @@ def test_claims_survive_being_written():
 
 def test_the_schema_lists_every_field_with_bounds_and_help():
     schema = json.dumps(Spec.model_json_schema())
-    for model in (Training, *discover("seqlab.cells", __import__("seqlab.cells").cells.Cell).values()):
+    cells = discover("seqlab.cells", __import__("seqlab.cells").cells.Cell)
+    for model in (Training, Stop, *SCHEDULES.values(), *cells.values()):
         for field in describe(model):
             assert field.name in schema
             assert field.help, field.name
+
+
+def test_the_loss_is_the_tasks_own_unless_another_is_named():
+    assert load_spec(MINIMAL).loss_name == "mse"
+    spec = load_spec(MINIMAL, ["training.loss=mae"])
+    assert (spec.loss_name, spec.loss.label) == ("mae", "mae")
+
+
+def test_rungs_by_formula_hold_for_the_tasks_own_loss_alone():
+    sine = {**MINIMAL, "task": {"name": "sine"}}
+    spec = load_spec(sine, ["training.loss=huber"])
+    assert load_spec(sine, ["training.loss=mse"]).rungs() == spec.task.rungs()[:3]
+    assert spec.rungs() == ()
+    assert [rung.name for rung in spec.rungs("eval/forecast")] == ["repeat", "zero"]  # which is always mse
+
+
+def test_claims_can_be_made_of_rungs_that_are_only_measured():
+    claim = {"metric": "eval/loss", "below": {"rung": "constant"}}
+    spec = load_spec({**MINIMAL, "expect": [claim]}, ["training.loss=mae"])
+    assert spec.expect[0].in_words() == "eval/loss below the constant rung"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "expected"),
+    [
+        (
+            ["training.loss=cross_entropy"],
+            "-s training.loss=cross_entropy: training.loss: 'cross_entropy' is for classes, but the targets "
+            "of adding are values: one of mse, mae, huber",
+        ),
+        (
+            ["task.name=copy", "training.loss=mse"],
+            "-s training.loss=mse: training.loss: 'mse' is for values, but the targets of copy are classes: "
+            "one of cross_entropy",
+        ),
+        (
+            ["training.loss=mes"],
+            "-s training.loss=mes: training.loss: 'mes' is not one of \"\", mse, mae, huber, cross_entropy, "
+            "binary_cross_entropy (did you mean mse?)",
+        ),
+        (
+            ["training.schedule.kind=cosin"],
+            "-s training.schedule.kind=cosin: training.schedule.kind: 'cosin' is not one of constant, step, "
+            "exponential, cosine (did you mean cosine?)",
+        ),
+        (
+            ["training.schedule.kind=cosine", "training.schedule.lr_min=1"],
+            "-s training.schedule.lr_min=1: training.schedule.lr_min: 1 is above the learning rate that it "
+            "should be the least of: at most 0.001",
+        ),
+        (
+            ["training.schedule.gamma=0.5"],
+            "-s training.schedule.gamma=0.5: training.schedule.gamma: unknown field; known: kind, warmup",
+        ),
+        (
+            ["training.stop.patience=0"],
+            "-s training.stop.patience=0: training.stop.patience: 0 is out of bounds: it must be at least 1",
+        ),
+        (
+            ["training.l2=-1"],
+            "-s training.l2=-1: training.l2: -1 is out of bounds: it must be at least 0",
+        ),
+    ],
+)
+def test_a_method_that_cannot_be_is_refused_with_what_could(overrides, expected):
+    assert problems(MINIMAL, overrides) == [expected]
+
+
+def test_a_run_stops_early_only_on_a_metric_that_it_has(tmp_path: Path):
+    file = tmp_path / "x.toml"
+    file.write_text(
+        '[task]\nname = "sine"\n[model]\ncell = "rnn"\n[training.stop]\nmetric = "eval/accuracy"\n'
+    )
+    (problem,) = problems(file)
+    assert problem.startswith(
+        f"{file}:6: training.stop.metric: a run of sine has no 'eval/accuracy': one of train/loss, "
+    )
+    assert all(
+        load_spec(MINIMAL, [f"training.stop.metric={metric}"]).training.stop.metric == metric
+        for metric in load_spec(MINIMAL).metrics()
+    )
 
 
 def test_lines_are_found_in_tables_arrays_and_tables_of_tables():

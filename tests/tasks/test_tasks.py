@@ -11,9 +11,14 @@ from hypothesis import strategies as st
 from seqlab.methods import LOSSES
 from seqlab.tasks import TASKS, Task
 from seqlab.tasks.adding import Adding
-from seqlab.tasks.base import Split, normal, uniform
+from seqlab.tasks.ahead import Ahead
+from seqlab.tasks.base import Split, normal, numerals, uniform
 from seqlab.tasks.copy import Copy
+from seqlab.tasks.generate import Generate
+from seqlab.tasks.mackey_glass import MackeyGlass
+from seqlab.tasks.order import Order
 from seqlab.tasks.sine import Sine
+from seqlab.tasks.timing import Timing
 
 tasks = st.one_of(
     st.builds(Adding, length=st.integers(2, 40)),
@@ -26,14 +31,67 @@ tasks = st.one_of(
         noise=st.floats(0, 1),
         horizon=st.integers(0, 9),
     ),
+    st.builds(MackeyGlass, length=st.integers(2, 40), tau=st.integers(5, 30), horizon=st.integers(0, 9)),
+    st.builds(
+        Generate,
+        length=st.integers(2, 40),
+        period=st.tuples(st.floats(2, 10), st.floats(11, 50)),
+        channels=st.integers(2, 9),
+    ),
+    st.builds(Order, length=st.integers(10, 40), shortest=st.sampled_from([0, 10])),
+    st.builds(
+        Ahead,
+        length=st.integers(10, 40),
+        distance=st.integers(1, 9),
+        alphabet=st.integers(2, 9),
+        stay=st.floats(0, 0.999),
+    ),
+    st.builds(Timing, shortest=st.integers(1, 5), longest=st.integers(6, 9), intervals=st.integers(1, 4)),
 )
 each = pytest.mark.parametrize(
-    "task", [Adding(length=9), Copy(delay=3), Sine(length=9)], ids=lambda task: task.name
+    "task",
+    [
+        Adding(length=9),
+        Copy(delay=3),
+        Sine(length=9),
+        MackeyGlass(length=9),
+        Generate(length=9),
+        Order(length=14, shortest=10),
+        Ahead(length=9),
+        Timing(shortest=2, longest=4),
+    ],
+    ids=lambda task: task.name,
 )
 
 
 def test_every_task_file_is_registered():
-    assert list(TASKS) == ["adding", "copy", "sine"]
+    known = ["adding", "copy", "sine", "generate", "mackey_glass", "order", "ahead", "timing"]
+    assert list(TASKS) == known
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_a_task_says_its_shape_in_words(name: str):
+    assert TASKS[name].summary.startswith(("many-to-one: ", "many-to-many: ", "one-to-many: "))
+    assert len(TASKS[name].summary) <= 46  # which is what the open list has room for
+
+
+@given(tasks)
+@settings(deadline=None)
+def test_what_classes_there_are_has_signs(task: Task):
+    signs = task.signs()
+    assert (signs is not None) == (task.loss == "cross_entropy")
+    if signs is not None:
+        assert len(signs.inputs) == len(set(signs.inputs)) == task.features
+        assert len(signs.classes) == len(set(signs.classes)) == task.outputs
+        assert all(len(sign) == 1 for sign in signs.inputs)
+        assert 0 <= signs.fillers < task.features
+
+
+def test_numerals_do_not_end():
+    signs = numerals(256)
+    assert signs[:10] == (*"123456789a",)
+    assert len(set(signs)) == 256
+    assert all(sign.isprintable() for sign in signs)
 
 
 splits = st.sampled_from(["train", "eval", "probe"])
@@ -55,8 +113,13 @@ def test_a_batch_has_the_shapes_it_promises(task: Task, seed: int, split: Split,
     assert all(array.flags.c_contiguous for array in (batch.inputs, batch.targets, batch.mask))
     runs_free = split != "train" and task.forecast_horizon > 0
     assert (batch.future is not None) == runs_free
-    steps_with_loss = np.flatnonzero(batch.mask.any(axis=1))
-    np.testing.assert_array_equal(steps_with_loss, task.loss_steps())
+    assert set(np.flatnonzero(batch.mask.any(axis=1))) <= set(task.loss_steps())
+
+
+@each
+def test_losses_stand_where_the_task_says(task: Task):
+    mask = task.batch(0, "eval", 0, 500).mask
+    np.testing.assert_array_equal(np.flatnonzero(mask.any(axis=1)), task.loss_steps())
 
 
 @each
@@ -156,6 +219,16 @@ def test_a_clean_sine_obeys_its_recurrence_to_the_end_of_the_future():
         Sine(),
         Sine(sines=3, noise=0.2, period=(4, 9), horizon=7),
         Sine(horizon=0),
+        Generate(),
+        Generate(length=17, period=(2, 30), channels=2),
+        Order(),
+        Order(length=13, shortest=10),
+        Ahead(),
+        Ahead(length=9, distance=7, alphabet=3, stay=0.95),
+        Ahead(distance=1, stay=0),
+        Timing(),
+        Timing(shortest=3, longest=7, intervals=2),
+        Timing(shortest=1, longest=2),
     ],
     ids=str,
 )
@@ -197,6 +270,26 @@ def test_copy_judges_the_recalled_symbols_alone():
     assert task.correct(answers, batch.targets, batch.mask) == (5, 10)
     answers[0, :, 1] = 2.0
     assert task.correct(answers, batch.targets, batch.mask) == (5, 10)
+
+
+@pytest.mark.parametrize("task", [Order(length=12, shortest=10), Ahead(length=9)], ids=str)
+def test_classes_are_judged_where_they_are_asked_for(task: Task):
+    batch = task.batch(0, "eval", 0, 5)
+    asked = int(batch.mask.sum())
+    answers = np.zeros((task.timesteps, 5, task.outputs))
+    np.put_along_axis(answers, batch.targets[:, :, None], 1.0, axis=2)
+    assert task.correct(answers, batch.targets, batch.mask) == (asked, asked)
+    answers[batch.mask == 0] = 0
+    assert task.correct(answers, batch.targets, batch.mask) == (asked, asked)
+    assert task.correct(-answers, batch.targets, batch.mask) == (0, asked)
+
+
+def test_timing_is_right_if_no_other_interval_is_nearer():
+    task = Timing(shortest=2, longest=6, intervals=3)
+    batch = task.batch(0, "eval", 0, 1)
+    answers = batch.targets.astype(float)
+    answers[batch.mask > 0, 0] += [0.124, -0.124, 0.126]
+    assert task.correct(answers, batch.targets, batch.mask) == (2, 3)
 
 
 def test_sine_has_no_single_right_answers():

@@ -31,7 +31,7 @@ def test_loss_and_accuracy_are_those_of_the_whole_split(task):
     layers, head = as_reference(trainer)
     total = count = right = asked = 0.0
     for batch in split(spec):
-        y = reference.outputs("lstm", 0, layers, head, batch.inputs.astype(float))
+        y = reference.outputs(spec.model, layers, head, batch.inputs.astype(float))
         total += LOSSES[spec.task.loss].total(y, batch.targets, batch.mask)
         count += batch.mask.sum()
         hits, questions = spec.task.correct(y, batch.targets, batch.mask)
@@ -49,10 +49,10 @@ def test_the_forecast_feeds_on_its_own_outputs():
     for batch in split(spec):
         series = batch.inputs.astype(float)
         for _ in range(4):
-            next_value = reference.outputs("gru", 0, layers, head, series)[-1:]
+            next_value = reference.outputs(spec.model, layers, head, series)[-1:]
             series = np.concatenate([series, next_value])
         # The outputs after step T, T+1, …: the first is the last ordinary prediction, fed in.
-        free = reference.outputs("gru", 0, layers, head, series)[12:]
+        free = reference.outputs(spec.model, layers, head, series)[12:]
         squares.append((free - batch.future) ** 2)
     expected = np.concatenate(squares, axis=1).mean()
     assert trainer.evaluate().forecast == pytest.approx(expected, rel=1e-5)

@@ -27,9 +27,7 @@ def full_gradient(network, probe, mask):
     scale = spec.loss.scale(float(mask.sum()), spec.task.outputs)
     parameters = network.parameters
     arguments = (probe.batch.inputs.astype(float), targets, mask, spec.task.loss, scale)
-    return norms(
-        reference.state_gradients(spec.model.cell, 0, parameters.layers, parameters.readout, *arguments)
-    )
+    return norms(reference.state_gradients(spec.model, parameters.layers, parameters.readout, *arguments))
 
 
 @pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
@@ -93,8 +91,9 @@ def test_states_and_outputs_are_those_of_the_first_sequence():
     tensors = probe.look().tensors
     x = probe.batch.inputs.astype(float)
     parameters = network.parameters
-    starts = reference.start_states("gru", 1, 8, 4)
-    y, _, passes = reference.window_forward("gru", 0, parameters.layers, parameters.readout, x, starts)
+    model = network.spec.model
+    starts = reference.start_states(model, 8)
+    y, _, passes = reference.window_forward(model, parameters.layers, parameters.readout, x, starts)
     _, (h,), (gates, _) = passes[0]
     np.testing.assert_allclose(tensors["outputs"], y[:, 0], rtol=1e-5)
     np.testing.assert_allclose(tensors["layer0/state/h"], h[1:, 0], rtol=1e-5)

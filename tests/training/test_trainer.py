@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seqlab.methods.clipping import NoClip, NormClip, ValueClip
+from seqlab.methods.clipping import LayerClip, NoClip, NormClip, ValueClip
+from seqlab.methods.noise import gradient_noise
 from seqlab.spec.credit import windows
 from seqlab.training.network import Network, Pass
-from seqlab.training.trainer import Trainer, clip_gradient
+from seqlab.training.trainer import Trainer, clip_gradient, layers_of
 from tests.conftest import small
 from tests.reference import losses as reference_losses
 from tests.reference import network as reference_network
@@ -63,7 +64,7 @@ def test_evaluation_on_threads_is_the_same():
     three.close()
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "rmsprop", "adam"])
+@pytest.mark.parametrize("optimizer", ["sgd", "rmsprop", "adam", "adamw"])
 def test_a_run_is_the_naive_one_of_the_reference(optimizer):
     spec = small(
         {"length": 5},
@@ -79,7 +80,7 @@ def test_a_run_is_the_naive_one_of_the_reference(optimizer):
         batch = spec.task.batch(0, "train", step, 4)
         x, targets = batch.inputs.astype(float), batch.targets.astype(float)
         scale = 1 / batch.mask.sum()
-        y = reference_network.outputs("gru", 0, layers, head, x)
+        y = reference_network.outputs(spec.model, layers, head, x)
         loss, _ = reference_losses.mse(y, targets, batch.mask, scale)
         result = trainer.advance()
         assert result.loss == pytest.approx(loss, rel=1e-12)
@@ -90,6 +91,46 @@ def test_a_run_is_the_naive_one_of_the_reference(optimizer):
         theta, gradients, *trainer.optimizer.hyperparameters()
     )
     np.testing.assert_allclose(trainer.network.parameters.flat, expected[-1], rtol=1e-10, atol=1e-13)
+
+
+@pytest.mark.parametrize("name", ["mse", "mae", "huber"])
+def test_a_run_under_another_loss_reports_and_follows_that_loss(name):
+    spec = small(
+        {"name": "sine", "length": 6},
+        {"cell": "rnn", "hidden": 3},
+        precision="float64",
+        loss=name,
+        optimizer={"name": "sgd", "lr": 0.5},
+        clip={"kind": "none"},
+        eval_sequences=5,
+    )
+    trainer = Trainer(spec)
+    weights = trainer.network.parameters
+    batch, held_out = spec.task.batch(0, "train", 1, 4), spec.task.batch(0, "eval", 0, 5)
+
+    def loss(batch):
+        x = batch.inputs.astype(float)
+        y = reference_network.outputs(spec.model, weights.layers, weights.readout, x)
+        scale = 1 / float(batch.mask.sum())
+        return getattr(reference_losses, name)(y, batch.targets.astype(float), batch.mask, scale)[0]
+
+    before, expected, flat = loss(batch), loss(held_out), weights.flat.copy()
+    assert trainer.evaluate().loss == pytest.approx(expected, rel=1e-12)
+    assert trainer.advance().loss == pytest.approx(before, rel=1e-12)
+    assert loss(batch) < before
+    gradient = (flat - weights.flat) / 0.5
+    weights.flat[:] = flat + 1e-6 * gradient
+    above = loss(batch)
+    weights.flat[:] = flat - 1e-6 * gradient
+    assert (above - loss(batch)) / 2e-6 == pytest.approx(gradient @ gradient, rel=1e-5)
+
+
+def test_the_rungs_are_measured_under_the_chosen_loss():
+    spec = small(loss="mae")
+    measured = {found.rung.name: found.measured for found in Trainer(spec).evaluator.rungs()}
+    batch = spec.task.batch(0, "eval", 0, 8)
+    assert measured["constant"] == pytest.approx(np.abs(batch.targets[-1] - 1).mean(), rel=1e-6)
+    assert measured["exact"] == 0
 
 
 def test_one_update_after_each_window_with_the_windows_own_loss():
@@ -171,14 +212,29 @@ def test_a_network_that_explodes_is_said_to_diverge():
     assert np.isfinite(trainer.network.parameters.flat).all()
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "rmsprop", "adam"])
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        {"name": "sgd", "momentum": 0.5},
+        {"name": "sgd", "momentum": 0.5, "nesterov": True},
+        {"name": "rmsprop", "momentum": 0.5},
+        {"name": "adam"},
+        {"name": "adamw"},
+    ],
+    ids=["sgd", "nesterov", "rmsprop", "adam", "adamw"],
+)
 @pytest.mark.parametrize("cell", CELLS)
 def test_a_restored_trainer_goes_on_bit_for_bit(cell, optimizer):
     spec = small(
         model={"cell": cell, "layers": 2},
         truncation=4,
         update="window",
-        optimizer={"name": optimizer, "lr": 0.01, **({} if optimizer == "adam" else {"momentum": 0.5})},
+        optimizer={"lr": 0.01, **optimizer},
+        schedule={"kind": "cosine", "warmup": 2},
+        clip={"kind": "layer", "limit": 0.1},
+        l1=1e-3,
+        l2=1e-2,
+        gradient_noise=0.01,
     )
     straight = Trainer(spec)
     for _ in range(3):
@@ -211,6 +267,105 @@ def test_the_learning_rate_acts_from_the_next_update_on():
     trainer.advance()
     other.advance()
     np.testing.assert_array_equal(trainer.network.parameters.flat, other.network.parameters.flat)
+
+
+def test_a_step_has_the_learning_rate_of_its_schedule_and_says_so():
+    spec = small(
+        {"name": "adding", "length": 6},
+        optimizer={"name": "sgd", "lr": 0.1},
+        schedule={"kind": "exponential", "gamma": 0.5, "warmup": 2},
+        clip={"kind": "none"},
+        precision="float64",
+    )
+    trainer = Trainer(spec)
+    for expected in (0.05, 0.1, 0.1, 0.05, 0.025):
+        before = trainer.network.parameters.flat.copy()
+        assert trainer.learning_rate == expected
+        result = trainer.advance()
+        assert result.lr == expected
+        moved = np.linalg.norm(trainer.network.parameters.flat - before)
+        assert moved == pytest.approx(expected * result.grad_norm, rel=1e-12)
+    trainer.set_learning_rate(0.8)
+    assert trainer.advance().lr == 0.8 * 0.5**3
+
+
+def test_every_window_of_a_step_has_the_same_learning_rate():
+    rates = {"optimizer": {"name": "sgd", "lr": 0.1}, "schedule": {"kind": "exponential", "gamma": 0.5}}
+    trainer = Trainer(small({"name": "sine", "length": 9}, truncation=3, update="window", **rates))
+    assert [trainer.advance().lr for _ in range(3)] == [0.1, 0.05, 0.025]
+
+
+@pytest.mark.parametrize("clip", [{"kind": "none"}, {"kind": "norm", "limit": 0.01}], ids=["free", "clipped"])
+def test_penalties_and_noise_come_after_the_norm_and_the_clipping_and_the_loss_is_of_the_data(clip):
+    def trained(**training):
+        spec = small(optimizer={"name": "sgd", "lr": 0.1}, clip=clip, precision="float64", seed=3, **training)
+        trainer = Trainer(spec)
+        before = trainer.network.parameters.flat.copy()
+        before[: before.size // 2] *= -1
+        trainer.network.parameters.flat[:] = before
+        return before, trainer.advance(), trainer.network.parameters.flat.copy()
+
+    theta, plain, after = trained()
+    _, result, moved = trained(l1=0.25, l2=0.5, gradient_noise=2.0)
+    assert result == plain
+    assert result.clipped == (clip["kind"] == "norm")
+    added = 0.5 * theta + 0.25 * np.sign(theta) + gradient_noise(2.0, 3, 1, theta.size)
+    np.testing.assert_allclose(moved, after - 0.1 * added, rtol=1e-12, atol=1e-14)
+
+
+def test_penalties_are_on_every_parameter_biases_too():
+    spec = small(l2=1.0, optimizer={"name": "sgd", "lr": 0.5}, precision="float64", clip={"kind": "none"})
+    trainer, plain = Trainer(spec), Trainer(small(**{**spec.training.model_dump(), "l2": 0.0}))
+    bias, other = (each.network.parameters.named[0]["b"] for each in (trainer, plain))
+    before = bias.copy()
+    assert before.any()
+    trainer.advance()
+    plain.advance()
+    np.testing.assert_allclose(bias, other - 0.5 * before, rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize("weight", [1e15, 1e35])
+def test_what_is_added_and_cannot_be_squared_ends_the_run(weight):
+    trainer = Trainer(small(clip={"kind": "norm", "limit": 1.0}, l2=1e6))
+    trainer.network.parameters.named[0]["U"][:] = weight
+    trainer._gradients[0].flat[:] = 1e-3
+    before = trainer.state()
+    assert trainer.apply(1.0).diverged == "the square of the gradient is not finite"
+    for name, value in trainer.state().items():
+        np.testing.assert_array_equal(value, before[name])
+
+
+def test_clipping_by_layer_holds_each_layer_by_its_own_norm():
+    spec = small(model={"layers": 2, "hidden": 3}, clip={"kind": "layer", "limit": 0.5})
+    trainer = Trainer(spec)
+    layers = trainer.network.parameters.named
+    gradient = np.random.default_rng(0).standard_normal(trainer.network.parameters.flat.size)
+    parts = layers_of(spec, gradient)
+    assert [part.size for part in parts] == [sum(v.size for v in layer.values()) for layer in layers]
+    parts[1] *= 1e-3
+    before = [part.copy() for part in parts]
+    assert clip_gradient(LayerClip(limit=0.5), gradient, float(np.linalg.norm(gradient)), parts)
+    assert np.linalg.norm(parts[0]) == pytest.approx(0.5)
+    np.testing.assert_allclose(parts[0], before[0] * 0.5 / np.linalg.norm(before[0]))
+    np.testing.assert_array_equal(parts[1], before[1])
+    assert np.linalg.norm(parts[2]) == pytest.approx(0.5)
+    assert not clip_gradient(LayerClip(limit=0.6), gradient, 0.0, parts)
+
+
+def test_clipping_by_layer_takes_both_directions_of_a_layer_together():
+    spec = small(model={"layers": 2, "hidden": 3, "bidirectional": True})
+    parts = layers_of(spec, Trainer(spec).network.parameters.flat)
+    sizes = [sum(map(math.prod, shapes.values())) for shapes in spec.parameter_shapes()]
+    assert [part.size for part in parts] == [sizes[0] + sizes[1], sizes[2] + sizes[3], sizes[4]]
+
+
+def test_a_step_clipped_by_layer_says_so():
+    results = {
+        limit: Trainer(small(clip={"kind": "layer", "limit": limit})).advance() for limit in (1e-6, 1e6)
+    }
+    assert results[1e-6].clipped
+    assert not results[1e6].clipped
+    assert results[1e-6].grad_norm == results[1e6].grad_norm
 
 
 @given(st.lists(st.floats(-100, 100, width=32), min_size=1, max_size=20), st.floats(0.1, 50))

@@ -25,6 +25,19 @@ SPECS: dict[str, dict[str, Any]] = {
         "optimizer": {"lr": 50.0},
         "clip": {"kind": "none"},
     },
+    "order": {"task": {"name": "order", "length": 30, "shortest": 20}, "truncation": 8},
+    "ahead": {"task": {"name": "ahead", "length": 12}, "model": {"cell": "bigru"}},
+    "past": {"task": {"name": "ahead", "length": 12}},
+    "timing": {"task": {"name": "timing", "shortest": 3, "longest": 6}, "model": {"cell": "peephole_lstm"}},
+    "generate": {"task": {"name": "generate", "length": 20}, "model": {"cell": "rnn"}},
+    "early": {
+        "loss": "mae",
+        "steps": 60,
+        "eval_every": 5,
+        "optimizer": {"lr": 1e-30},
+        "schedule": {"kind": "exponential", "gamma": 0.5},
+        "stop": {"metric": "eval/loss", "patience": 2},
+    },
 }
 
 Finished = Callable[[str], Path]

@@ -5,11 +5,23 @@ import itertools
 import pytest
 
 from seqlab.cells import CELLS
-from seqlab.methods import CLIPS, OPTIMIZERS
+from seqlab.methods import CLIPS, OPTIMIZERS, SCHEDULES
 from seqlab.spec.files import validate
 from seqlab.spec.schema import Spec
 from seqlab.tasks import TASKS
-from seqlab.tui.draft import CELL, CLIP, OPTIMIZER, TASK, TRUNCATION, Draft, Preset, preset_of, summary_of
+from seqlab.tui.draft import (
+    CELL,
+    CLIP,
+    OPTIMIZER,
+    SCHEDULE,
+    STOP,
+    TASK,
+    TRUNCATION,
+    Draft,
+    Preset,
+    preset_of,
+    summary_of,
+)
 
 PRESET = Preset(
     "two",
@@ -46,7 +58,11 @@ def leaves(table: dict[str, object], path: tuple[str, ...] = ()) -> set[tuple[st
 
 
 @pytest.mark.parametrize(
-    ("task", "cell", "optimizer", "clip"), [*itertools.product(TASKS, CELLS, OPTIMIZERS, CLIPS)]
+    ("task", "cell", "optimizer", "clip"),
+    [
+        *(("sine", cell, "adam", "norm") for cell in CELLS),
+        *((task, "lstm", *methods) for task in TASKS for methods in itertools.product(OPTIMIZERS, CLIPS)),
+    ],
 )
 def test_every_field_of_every_spec_is_on_the_form_once(
     task: str, cell: str, optimizer: str, clip: str
@@ -59,11 +75,53 @@ def test_every_field_of_every_spec_is_on_the_form_once(
     assert sorted(paths) == sorted(in_the_spec)
 
 
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_every_field_of_every_schedule_is_on_the_form(schedule: str) -> None:
+    draft = loaded()
+    draft.set(SCHEDULE, schedule)
+    paths = [entry.path for entry in draft.entries()]
+    assert sorted(paths) == sorted(leaves(spec_of(draft).model_dump()) - {("schema_version",), ("expect",)})
+
+
+def test_a_choice_may_be_left_empty_and_says_what_that_means() -> None:
+    draft = loaded()
+    loss, metric = ("training", "loss"), (*STOP, "metric")
+    entries = {entry.path: entry for entry in draft.entries()}
+    assert entries[loss].options[0] == ("", "the task's own")
+    assert entries[metric].options[0] == ("", "off")
+    assert entries[loss].hint == "– = the task's own"
+    draft.set(loss, "huber")
+    draft.set(metric, "eval/accuracy")
+    draft.set((*STOP, "patience"), "3")
+    training = spec_of(draft).training
+    assert (training.loss, training.stop.metric, training.stop.patience) == ("huber", "eval/accuracy", 3)
+    draft.set(loss, "")
+    assert spec_of(draft).loss_name == "mse"
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "words"),
+    [
+        (("training", "loss"), "cross_entropy", "'cross_entropy' is for classes, but the targets of adding"),
+        ((*STOP, "metric"), "eval/forecast", "a run of adding has no 'eval/forecast'"),
+    ],
+)
+def test_what_does_not_fit_the_task_is_a_problem_of_its_own_field(
+    path: tuple[str, ...], text: str, words: str
+) -> None:
+    draft = loaded()
+    draft.set(path, text)
+    problems = draft.check().problems
+    assert list(problems) == [path]
+    assert problems[path].startswith(words)
+
+
 def test_every_field_has_one_line_of_help() -> None:
     draft = Draft()
-    for task, cell in itertools.product(TASKS, CELLS):
+    for task, cell, schedule in itertools.product(TASKS, CELLS, SCHEDULES):
         draft.set(TASK, task)
         draft.set(CELL, cell)
+        draft.set(SCHEDULE, schedule)
         assert all(entry.help and "\n" not in entry.help for entry in draft.entries())
 
 
@@ -164,7 +222,7 @@ def test_a_group_in_words_names_what_is_set_in_it() -> None:
     words = {group.title: summary_of(draft, group) for group in draft.groups()}
     assert words["Training"][:2] == ("steps 1,000", "batch size 32")
     assert words["Clipping"] == ("norm", "limit 1")
-    assert words["Model"] == ("layers 1", "init uniform", "forget bias 1")
+    assert words["Model"][:2] == ("layers 1", "bidirectional false")
 
 
 def test_overrides_reach_the_form() -> None:

@@ -11,12 +11,13 @@ from textual.app import App, ComposeResult
 from textual.pilot import Pilot
 from textual.widgets import Input, Static
 
+from seqlab.cells import CELLS
 from seqlab.tasks import TASKS, Task
 from seqlab.tasks.adding import Adding
 from seqlab.tasks.copy import Copy
 from seqlab.tasks.sine import Sine
 from seqlab.tui import themes
-from seqlab.tui.draft import CELL, TASK, TRUNCATION, Draft, Path
+from seqlab.tui.draft import CELL, STOP, TASK, TRUNCATION, Draft, Path
 from seqlab.tui.widgets.field import Field, NumberInput, Picker
 from seqlab.tui.widgets.form import Form, out_of_reach
 from seqlab.tui.widgets.group import GroupBox, Heading
@@ -148,14 +149,31 @@ async def test_left_and_right_go_through_the_cells_and_keep_the_focus() -> None:
         await focus(pilot, form_, CELL)
         picker = field(form_, CELL).query_one(Picker)
         seen = [picker.value]
-        for _ in range(3):
+        for _ in CELLS:
             await pilot.press("right")
             await pilot.pause()
             seen.append(picker.value)
-        assert seen == ["rnn", "lstm", "gru", "rnn"]
+        assert seen == [*CELLS, next(iter(CELLS))]
         assert pilot.app.focused is picker
         await pilot.press("left")
-        assert form_.draft.picked(CELL) == "gru"
+        assert form_.draft.picked(CELL) == list(CELLS)[-1]
+
+
+async def test_a_choice_that_may_be_left_empty_has_a_word_for_it() -> None:
+    async with form() as (pilot, form_):
+        box(form_, "Stopping").folded = False
+        await pilot.pause()
+        await focus(pilot, form_, (*STOP, "metric"))
+        picker = field(form_, (*STOP, "metric")).query_one(Picker)
+        assert picker.value == ""
+        assert lines(picker.query_one("#label"))[0].startswith("–")
+        await pilot.press("right")
+        await pilot.pause()
+        assert form_.draft.data["training"]["stop"] == {"metric": "train/loss"}
+        await pilot.press("left")
+        await pilot.pause()
+        assert form_.checked.spec is not None
+        assert form_.checked.spec.training.stop.metric == ""
 
 
 async def test_space_opens_the_choices_and_enter_takes_one_without_starting() -> None:

@@ -99,7 +99,9 @@ def panels_in_sight(screen: LabScreen) -> list[Widget]:
 
 
 class TestLayout:
-    @pytest.mark.parametrize("name", ["adding", "copy", "sine", "exploding"])
+    @pytest.mark.parametrize(
+        "name", ["adding", "copy", "sine", "exploding", "order", "ahead", "timing", "generate"]
+    )
     async def test_everything_has_its_place_at_any_size(self, finished: Finished, name: str) -> None:
         async with lab(finished(name), size=(200, 60)) as (pilot, screen):
             for size in ((200, 60), (60, 15), (120, 36), (80, 24), (100, 30)):

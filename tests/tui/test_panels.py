@@ -20,8 +20,9 @@ from seqlab.runs import control
 from seqlab.runs.metrics import Series
 from seqlab.runs.reader import RunReader
 from seqlab.spec import Spec
+from seqlab.tasks import Signs
 from seqlab.tui.palette import Palette
-from seqlab.tui.panels.forecast import forecast_plot
+from seqlab.tui.panels.forecast import forecast_plot, forecast_words
 from seqlab.tui.panels.gates import GatesPanel, scale_of, time_axis, unit_words
 from seqlab.tui.panels.gradient import GradientPanel, gradient_plot, reach_of
 from seqlab.tui.panels.loss import LossPanel, loss_plot, sight_of
@@ -30,13 +31,14 @@ from seqlab.tui.panels.moment import Hearsay, Moment, look, observe
 from seqlab.tui.panels.probe import ProbePanel, kind_of
 from seqlab.tui.panels.status import ago, clock, state_words, status_line
 from seqlab.tui.panels.steering import Steering, next_rate
-from seqlab.tui.panels.symbols import Symbols, folded, symbol_lines, symbols_of
+from seqlab.tui.panels.symbols import Symbols, folded, plain, symbol_lines, symbols_of
 from seqlab.tui.panels.words import fitted, help_text, troubles
 from seqlab.tui.widgets.axes import number
 from tests.conftest import small
 
 Moments = Callable[[str], Moment]
 PALETTE = Palette()
+COPYING = Signs(("·", "1", "2", "?"), ("·", "1", "2"), fillers=1, blank=True)
 FIXTURE = [HealthCheck.function_scoped_fixture]
 
 
@@ -67,6 +69,13 @@ class TestLoss:
             ("one marker", 1 / 12),
             ("exact", 0),
         ]
+
+    def test_under_another_loss_rungs_lie_where_they_were_measured(self, moment: Moments) -> None:
+        run = moment("early")
+        measured = [rung.measured for rung in run.snapshot.rungs]
+        assert [level.value for level in loss_plot(run, log=False).levels] == measured
+        assert measured[0] > 0.25
+        assert f"eval/loss, constant 1: measured {number(measured[0])}" in help_text(run)
 
     def test_the_log_axis_holds_every_finite_value_above_0(self, moment: Moments) -> None:
         plot = loss_plot(moment("exploding"), log=True)
@@ -120,6 +129,35 @@ class TestGradient:
         labels = [series.label for series in gradient_plot(moment("sine"), 1, PALETTE).series]
         assert labels == ["credit", "layer 1", "layer 2"]
 
+    def test_behind_the_last_loss_there_is_nothing_to_cut(self, moment: Moments) -> None:
+        run = moment("past")
+        reach = reach_of(run.snapshot)
+        assert reach is not None
+        assert (reach.without, reach.last, reach.end, reach.wall) == (0, 9, 9, None)
+        plot = gradient_plot(run, 0, PALETTE)
+        assert [(span.x0, span.x1, span.label) for span in plot.spans] == [(10, 12, "no loss follows")]
+        assert all(np.asarray(series.x)[-1] == 9 for series in plot.series)
+        cut = replace(reach, walls=np.array([4, 8, 11]))
+        assert cut.cutting.tolist() == [4, 8]
+
+    def test_in_both_directions_every_step_has_a_gradient(self, moment: Moments) -> None:
+        run = moment("ahead")
+        reach = reach_of(run.snapshot)
+        assert reach is not None
+        assert reach.steps.all()
+        assert (reach.last, reach.end) == (9, 12)
+        plot = gradient_plot(run, 0, PALETTE)
+        assert plot.spans == ()
+        assert all(np.asarray(series.x)[-1] == 12 for series in plot.series)
+
+    def test_padding_behind_the_longest_sequence_has_no_gradient(self, moment: Moments) -> None:
+        run = moment("order")
+        assert run.snapshot.probe is not None
+        longest = int(run.snapshot.probe["lengths"].max())
+        reach = reach_of(run.snapshot)
+        assert reach is not None
+        assert reach.end == reach.last == longest
+
     def test_every_step_has_a_gradient_where_every_window_has_a_loss(self, moment: Moments) -> None:
         reach = reach_of(moment("copy").snapshot)
         assert reach is not None
@@ -154,7 +192,18 @@ class TestGates:
 
 
 class TestProbe:
-    @pytest.mark.parametrize(("name", "kind"), [("adding", "marked"), ("copy", "symbols"), ("sine", "curve")])
+    @pytest.mark.parametrize(
+        ("name", "kind"),
+        [
+            ("adding", "marked"),
+            ("copy", "symbols"),
+            ("sine", "curve"),
+            ("order", "symbols"),
+            ("ahead", "symbols"),
+            ("timing", "curve"),
+            ("generate", "curve"),
+        ],
+    )
     def test_the_task_decides_how_it_is_shown(self, moment: Moments, name: str, kind: str) -> None:
         assert kind_of(moment(name).snapshot.spec) == kind
 
@@ -201,6 +250,7 @@ class TestProbe:
 
     def test_symbols_stand_in_columns_and_wrong_ones_are_marked_underneath(self) -> None:
         found = Symbols(
+            COPYING,
             steps=np.arange(1, 7),
             inputs=np.array([1, 2, 3, 0, 0, 0]),
             targets=np.array([0, 0, 0, 0, 1, 2]),
@@ -221,17 +271,83 @@ class TestProbe:
         inputs, targets = np.zeros((2, length), np.int64)
         inputs[:3], inputs[-4], targets[-3:] = 1, 3, 1
         found = Symbols(
-            np.arange(1, length + 1), inputs, targets, np.ones(length, np.bool_), targets, np.eye(3)[targets]
+            COPYING,
+            np.arange(1, length + 1),
+            inputs,
+            targets,
+            np.ones(length, np.bool_),
+            targets,
+            np.eye(3)[targets],
         )
         columns = folded(found, 50)
         assert len(columns) <= 50
         shown = {column for column in columns if column is not None}
         assert set(np.flatnonzero(inputs + targets).tolist()) <= shown
 
-    @settings(suppress_health_check=FIXTURE, max_examples=40)
-    @given(st.integers(20, 200), st.integers(1, 30))
-    def test_symbols_fit_any_panel(self, moment: Moments, width: int, height: int) -> None:
-        found = symbols_of(moment("copy"))
+    def test_a_single_answer_is_a_word_that_ends_at_its_step(self) -> None:
+        signs = Signs(("a", "X", "Y"), ("XX", "XY", "YX", "YY"), fillers=1)
+        last = np.arange(5) == 4
+        share = np.full((5, 4), 0.1)
+        share[:, 2] = 0.7
+        found = Symbols(
+            signs, np.arange(1, 6), np.array([0, 1, 0, 2, 0]), last.astype(np.int64), last, 2 * last, share
+        )
+        rows = [line.plain for line in symbol_lines(found, 60, 16, PALETTE)]
+        assert rows[1] == "in       a X a Y a"
+        assert rows[2] == "target          XY"
+        assert rows[3] == "network         YX"
+        assert rows[4].rstrip() == "wrong            ×"
+        assert [row[:5] for row in rows[7:11]] == ["p(XX)", "p(XY)", "p(YX)", "p(YY)"]
+        assert found.score == "YX instead of XY"
+        assert replace(found, targets=found.answers).score == "YX is right"
+        assert replace(found, asked=np.zeros(5, np.bool_)).score == "this frame leaves out where it is asked"
+        assert all(line.cell_length <= 17 for line in symbol_lines(found, 17, 4, PALETTE))
+
+    def test_what_says_nothing_is_folded_in_any_task_of_symbols(self) -> None:
+        signs = Signs(("a", "b", "X"), ("1", "2"), fillers=2)
+        inputs = np.tile([0, 1], 50)
+        inputs[[20, 70]] = 2
+        asked = np.arange(100) == 99
+        found = Symbols(
+            signs, np.arange(1, 101), inputs, inputs // 2, asked, inputs // 2, np.full((100, 2), 0.5)
+        )
+        columns = folded(found, 40)
+        assert len(columns) <= 40
+        assert {20, 70, 99} <= set(columns)
+        first = symbol_lines(found, 49, 6, PALETTE)[0].plain
+        assert {"1", "21", "71", "100"} <= set(first.split())
+
+    def test_in_ascii_blanks_are_dots(self) -> None:
+        ascii_only = Palette(charset="ascii")
+        inputs = np.array([1, 0, 0])
+        found = Symbols(COPYING, np.arange(1, 4), inputs, inputs, inputs < 2, inputs, np.full((3, 3), 1 / 3))
+        rows = [line.plain for line in symbol_lines(found, 60, 6, ascii_only)]
+        assert rows[1] == "in       1 . ."
+        assert plain(("·", "9", "Ā")) == (".", "9", "#")
+
+    def test_the_padding_of_a_sequence_is_not_shown(self, moment: Moments) -> None:
+        run = moment("order")
+        found = symbols_of(run)
+        assert found is not None
+        assert run.snapshot.probe is not None
+        length = run.snapshot.probe["lengths"][0]
+        assert found.steps.tolist() == list(range(1, length + 1))
+        assert np.flatnonzero(found.asked).tolist() == [length - 1]
+        assert found.probability.shape == (length, 4)
+        assert symbol_lines(found, 80, 6, PALETTE)[1].plain.endswith("B")
+
+    def test_answers_that_are_asked_for_at_some_steps_are_shown_there(self, moment: Moments) -> None:
+        found = symbols_of(moment("ahead"))
+        assert found is not None
+        right = int((found.answers == found.targets)[:9].sum())
+        assert found.score == f"{right} of 9 right"
+        rows = [line.plain for line in symbol_lines(found, 60, 6, PALETTE)]
+        assert [len(row.split()) - 1 for row in rows[1:4]] == [12, 9, 9]
+
+    @settings(suppress_health_check=FIXTURE, max_examples=60)
+    @given(st.sampled_from(["copy", "order", "ahead"]), st.integers(20, 200), st.integers(1, 30))
+    def test_symbols_fit_any_panel(self, moment: Moments, name: str, width: int, height: int) -> None:
+        found = symbols_of(moment(name))
         assert found is not None
         lines = symbol_lines(found, width, height, PALETTE)
         assert len(lines) <= height
@@ -250,6 +366,26 @@ class TestProbe:
         np.testing.assert_array_equal(y[:29], probe["inputs"][1:, 0, 0])
         np.testing.assert_array_equal(np.asarray(network.y)[30:], frame.tensors["forecast"][:, 0])
         assert [wall.x for wall in plot.walls] == [31.5]
+
+    def test_what_is_no_forecast_stands_at_its_own_step(self, moment: Moments) -> None:
+        run = moment("generate")
+        assert run.snapshot.probe is not None
+        plot = forecast_plot(run)
+        for series in plot.series:
+            assert np.asarray(series.x).tolist() == list(range(1, 21))
+        np.testing.assert_array_equal(plot.series[0].y, run.snapshot.probe["targets"][:, 0, 0])
+        assert plot.walls == ()
+        assert plot.x_limits == (1, 20)
+        assert forecast_words(run).plain.startswith("mse ")
+
+    def test_where_little_is_asked_nothing_else_is_shown_but_what_came_in(self, moment: Moments) -> None:
+        run = moment("timing")
+        assert run.snapshot.probe is not None
+        spikes = 1 + np.flatnonzero(run.snapshot.probe["inputs"][:, 0, 0])
+        plot = forecast_plot(run)
+        for series in plot.series:
+            assert np.asarray(series.x).tolist() == spikes[1:].tolist()
+        assert [wall.x for wall in plot.walls] == spikes[1:].tolist()
 
 
 class TestStatus:
@@ -307,6 +443,18 @@ class TestStatus:
         turned = replace(base, snapshot=snapshot)
         assert "claimed" not in state_words(turned)[0]
         assert turned.learning_rate == 0.5
+
+    def test_a_run_stopped_early_says_where_and_why(self, moment: Moments) -> None:
+        run = moment("early")
+        assert "✓ finished" in status_line(run, 160).plain
+        assert "15 of 60 steps" in status_line(run, 160).plain
+        (words,) = troubles(run)
+        assert words.startswith("stopped early at step 15: eval/loss has not improved for 2 evaluations")
+
+    def test_under_a_schedule_it_gives_the_learning_rate_in_force_and_the_one_it_started_from(
+        self, moment: Moments
+    ) -> None:
+        assert "lr 6.1e-35 of 1e-30" in status_line(moment("early"), 160).plain
 
     def test_figures_give_way_before_the_short_name(self, moment: Moments) -> None:
         run = with_status(moment("adding"), state="finished", steps=2000)

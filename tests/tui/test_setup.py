@@ -116,6 +116,14 @@ async def test_it_opens_on_the_first_preset_with_its_claims_and_text() -> None:
         assert str(screen.query_one("#about Static", Static).render()) == "watch the loss"
 
 
+async def test_under_another_loss_rungs_have_no_numbers_before_the_run() -> None:
+    async with setup(overrides=["training.loss=huber"]) as (_, screen):
+        assert screen.spec is not None
+        summary = text_of(screen.query_one(Summary))
+        assert "Rungs   as the run measures them  (huber)" in summary
+        assert "constant 1" not in summary
+
+
 async def test_a_chosen_preset_fills_the_form() -> None:
     async with setup() as (pilot, screen):
         screen.query_one(Choices).focus()

@@ -58,6 +58,16 @@ def test_the_reach_in_words(length: int, truncation: int, losses: list[int], wor
     assert describe(reach(length, truncation, losses)) == words
 
 
+def test_in_both_directions_credit_reaches_every_step() -> None:
+    words = "loss at 1–27 · their credit reaches every step"
+    assert describe(reach(30, 0, range(1, 28), both=True)) == words
+    bar, *_ = stretch(30, 0, range(1, 28), 30, both=True)
+    assert [part for _, part in bar] == ["reach"]
+    bar, *_ = stretch(30, 0, range(1, 28), 30)
+    assert [part for _, part in bar] == ["reach", "track"]
+    assert describe(reach(30, 0, [], both=True)) == "no loss on this sequence"
+
+
 def test_the_picture_shows_walls_loss_and_reach() -> None:
     bar, ticks, words = stretch(100, 25, [100], 53)
     assert text(bar) == "├────────────┼────────────┼────────────┼━━━━━━━━━━━━●"

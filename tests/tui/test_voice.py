@@ -121,6 +121,18 @@ def test_what_the_last_loss_would_send_and_rounds_to_0_is_below_float32(moment: 
     assert words.endswith("; under full BPTT what it would send to step 1 is below float32.")
 
 
+def test_steps_behind_the_last_loss_are_not_said_to_be_cut_off(moment: Moments) -> None:
+    credit = np.r_[np.geomspace(1e-4, 0.5, 9), np.zeros(3)]
+    words = "The last loss's credit falls from 0.5 at step 9 to 0.0001 at step 1."
+    assert said(with_gradients(moment("past"), credit=credit)) == words
+
+
+def test_in_both_directions_credit_is_counted_from_the_loss(moment: Moments) -> None:
+    credit = np.r_[np.geomspace(1e-4, 0.5, 9), np.full(3, 0.1)]
+    words = "The last loss's credit falls from 0.5 at step 9 to 0.0001 at step 1."
+    assert said(with_gradients(moment("ahead"), credit=credit)) == words
+
+
 def test_with_several_layers_it_says_to_which_one_it_would_be_sent(moment: Moments) -> None:
     credit = np.geomspace(1e-3, 0.5, 30)
     run = with_gradients(moment("sine"), layer=1, truncation=10, credit=credit)

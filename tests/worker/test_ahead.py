@@ -98,6 +98,15 @@ def test_where_everything_is_compiled_there_is_no_second_process(monkeypatch: py
     assert ahead.start(SPEC) is None
 
 
+def test_it_is_the_kernel_of_the_spec_that_must_be_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(kept, "is_compiled", lambda module: asked.append(module) is None)
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    assert ahead.start(small(model={"cell": "gru", "reset": "before"})) is None
+    assert asked == ["gru_before"]
+
+
 def test_on_one_processor_there_is_no_second_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kept, "is_compiled", lambda module: False)
     monkeypatch.setattr(os, "cpu_count", lambda: 1)

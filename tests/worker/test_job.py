@@ -6,10 +6,13 @@ import signal
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from seqlab.runs import control, layout
 from seqlab.runs.checkpoint import save_checkpoint
+from seqlab.runs.initial import read_weights
 from seqlab.runs.launch import Worker, worker_log_tail
+from seqlab.training.network import Network
 from seqlab.training.trainer import MODEL, Trainer
 from tests.conftest import small
 from tests.runs.conftest import until
@@ -59,7 +62,16 @@ def test_the_last_frame_can_be_made_again_from_the_last_checkpoint(start):
 
 
 def test_a_run_stopped_and_resumed_ends_like_one_never_interrupted(start):
-    spec = small(**{**LONG, "steps": 4_000}, optimizer={"name": "rmsprop", "momentum": 0.5})
+    spec = small(
+        **{**LONG, "steps": 4_000},
+        loss="huber",
+        optimizer={"name": "rmsprop", "momentum": 0.5},
+        schedule={"kind": "cosine", "warmup": 100},
+        clip={"kind": "layer", "limit": 0.1},
+        l1=1e-5,
+        l2=1e-4,
+        gradient_noise=1e-4,
+    )
     straight, worker = start(spec)
     broken, first = start(spec)
     until(lambda: training(broken))
@@ -242,6 +254,47 @@ def test_a_finished_run_is_refused_but_can_be_lengthened(start):
     )
 
 
+def given_weights(spec, tmp_path):
+    """A run of a spec that starts from weights of another seed, and these weights."""
+    other = small(**{**SHORT, "seed": 9})
+    weights = Network(other).parameters.to_torch(other.model)
+    save_file(weights, tmp_path / "w.safetensors")
+    initial = read_weights(tmp_path / "w.safetensors", spec)
+    return layout.create_run(spec, tmp_path / "runs", initial), weights
+
+
+def test_a_run_begins_with_the_weights_it_was_given_again_and_again(start, tmp_path):
+    folder, weights = given_weights(small(**SHORT), tmp_path)
+    run, worker = start(folder)
+    assert worker.reap(120) == 0
+    for name, value in weights.items():
+        assert run.checkpoint(0).weights[name].tobytes() == value.tobytes()
+    again, _ = given_weights(small(**SHORT), tmp_path)
+    broken, first = start(again)
+    until(lambda: broken.rows > 0, 60)
+    first._process.kill()
+    first.reap()
+    for path in (again / layout.CHECKPOINTS).iterdir():
+        path.unlink()
+    _, second = start(again)
+    assert second.reap(120) == 0
+    assert names(broken).count("initialised") == 2
+    assert_same_run(run, broken)
+
+
+def test_a_run_whose_weights_are_gone_does_not_begin_with_others(start, tmp_path):
+    folder, _ = given_weights(small(**SHORT), tmp_path)
+    run, first = start(folder)
+    assert first.reap(120) == 0
+    (folder / layout.INITIAL).unlink()
+    for path in (folder / layout.CHECKPOINTS).iterdir():
+        path.unlink()
+    _, second = start(folder)
+    assert second.reap(60) == 1
+    assert run.state == "failed"
+    assert run.status.message == f"{folder / layout.INITIAL}: is gone, and the run started from it"
+
+
 def test_a_run_that_fails_says_why(start):
     run, first = start(small(**LONG))
     until(lambda: training(run))
@@ -302,6 +355,124 @@ def test_changes_act_in_the_order_of_their_steps_whenever_they_were_recorded(sta
     for row in rows(run):
         step = row["step"]
         assert row["train/lr"] == (0.001 if step < 100 else 0.25 if step < 300 else 0.5), step
+
+
+def test_a_learning_rate_that_is_set_is_what_the_schedule_starts_from(start):
+    spec = small(**{**LONG, "steps": 2_000}, schedule={"kind": "exponential", "gamma": 0.999, "warmup": 50})
+    run, worker = start(spec)
+    until(lambda: training(run))
+    control.send(run.path, "set", "training.optimizer.lr", 0.5)
+    assert worker.reap(120) == 0
+    changed = next(event for event in run.events if event["event"] == "changed")
+    assert changed["before"] == 0.001
+    for row in rows(run):
+        base = 0.5 if row["step"] >= changed["step"] else 0.001
+        assert row["train/lr"] == spec.training.schedule.rate(base, row["step"], 2_000), row["step"]
+
+
+def test_under_another_loss_rungs_have_no_formula_and_are_measured(start):
+    run, worker = start(small({"name": "sine", "length": 12, "horizon": 3}, loss="mae", **SHORT))
+    assert worker.reap(120) == 0
+    own, free = ([rung for rung in run.rungs if rung.metric == m] for m in ("eval/loss", "eval/forecast"))
+    assert [rung.name for rung in own] == ["zero", "repeat", "clean"]
+    assert [rung.value for rung in own] == [None] * 3
+    batch = run.spec.task.batch(0, "eval", 0, 8)
+    assert own[0].height == own[0].measured == pytest.approx(np.abs(batch.targets).mean(), rel=1e-6)
+    assert all(rung.value is not None and rung.height == rung.value for rung in free)
+
+
+STOPPING = small(
+    **LONG,
+    checkpoint_every=300,
+    optimizer={"lr": 0.05},
+    seed=5,
+    stop={"metric": "eval/loss", "patience": 4, "min_delta": 1e-4},
+)
+
+
+def early_end(run) -> tuple[int, int]:
+    """Where the rows of a run say that it should end, and which step was the best by then."""
+    stop, seen = run.spec.training.stop, []
+    mark = last = None
+    for row in rows(run):
+        if row["step"] % run.spec.training.eval_every == 0:
+            value = float(np.float32(row["eval/loss"]))
+            seen.append((value, row["step"]))
+            if mark is None or mark - value > stop.min_delta:
+                mark, last = value, len(seen)
+            if len(seen) - last == stop.patience:
+                break
+    return seen[-1][1], min(seen)[1]
+
+
+def test_a_run_that_improves_no_more_is_stopped_early_and_keeps_its_best_checkpoint(start):
+    run, worker = start(STOPPING)
+    assert worker.reap(120) == 0
+    assert run.state == "finished"
+    step, best = early_end(run)
+    assert rows(run)[-1]["step"] == run.status.step == run.checkpoint().step == run.frames[-1] == step
+    event = run.events[-1]
+    words = f"stopped early at step {step:,}: eval/loss has not improved by more than 0.0001 for 4 "
+    words += "evaluations"
+    assert (event["event"], event["why"], event["best"]) == ("finished", words, best)
+    assert run.status.message == words
+    assert best % 300
+    assert run.checkpoints == sorted({*range(0, step, 300), best, step})
+    again = Trainer(run.spec)
+    again.restore(best, run.checkpoint(best).tensors)
+    evaluated = next(row for row in rows(run) if row["step"] == best)
+    assert np.float32(again.evaluate().loss) == np.float32(evaluated["eval/loss"])
+
+
+def test_a_run_killed_again_and_again_is_stopped_early_at_the_same_step(start):
+    straight, worker = start(STOPPING)
+    broken, victim = start(STOPPING)
+    for more in (20, 70, 130):
+        until(lambda more=more, victim=victim: broken.rows > more or not victim.alive)
+        os.kill(victim.pid, signal.SIGKILL)
+        victim.reap()
+        if broken.state == "finished":
+            break
+        _, victim = start(broken.path)
+    victim.reap(120)
+    assert worker.reap(120) == 0
+    assert_same_run(straight, broken)
+    assert straight.events[-1]["best"] == broken.events[-1]["best"]
+    assert straight.checkpoints == broken.checkpoints
+    # Killed between the last checkpoint and the end: it goes no further.
+    status = json.loads((broken.path / layout.STATUS).read_text())
+    (broken.path / layout.STATUS).write_text(json.dumps({**status, "state": "stopped"}))
+    _, again = start(broken.path)
+    assert again.reap(120) == 0
+    assert_same_run(straight, broken)
+    assert broken.events[-1]["why"] == straight.events[-1]["why"]
+
+
+def test_a_run_stopped_early_goes_on_only_if_it_is_asked_to(start):
+    run, worker = start(small(**LONG, optimizer={"lr": 1e-30}, stop={"metric": "eval/loss", "patience": 2}))
+    assert worker.reap(120) == 0
+    assert run.status.step == 150
+    _, refused = start(run.path)
+    assert refused.reap(60) == 2
+    assert "finished at step 150" in refused.stderr_tail()
+    _, longer = start(run.path, steps=LONG["steps"])
+    assert longer.reap(120) == 0
+    assert run.status.step == 250
+    assert run.events[-1]["why"].startswith("stopped early at step 250: eval/loss has not improved for 2")
+
+
+def test_the_end_that_was_planned_is_none_that_came_early(start):
+    run, worker = start(
+        small(
+            **{**SHORT, "steps": 150},
+            optimizer={"lr": 1e-30},
+            stop={"metric": "eval/accuracy", "patience": 2},
+        )
+    )
+    assert worker.reap(120) == 0
+    assert run.status.step == 150
+    assert run.status.message == ""
+    assert "why" not in run.events[-1]
 
 
 def test_a_held_out_loss_that_is_not_finite_ends_the_run_as_diverged(start):

@@ -54,6 +54,21 @@ def test_a_frame_and_a_checkpoint_are_of_their_step_though_training_has_gone_on(
                 np.testing.assert_array_equal(kept[name], value)
 
 
+def test_a_metric_of_the_probe_is_looked_at_after_every_evaluation_and_keeps_no_frame(folder):
+    stop = {"metric": "probe/gradient_ratio", "patience": 9}
+    trainer = Trainer(small(eval_every=3, log_every=100, stop=stop))
+    recorded(folder, trainer, 7)
+    run = Run(folder)
+    assert [row["step"] for row in rows(run) if stop["metric"] in row] == [2, 3, 4, 6]
+    assert run.frames == [0, 2, 4, 6]
+    ratios = {step: run.metrics[stop["metric"]].at(step) for step in (3, 6)}
+    saved = load_checkpoint(folder, 6).metadata["stopping"]
+    best = min(ratios, key=ratios.get)
+    assert saved["best_step"] == best
+    assert saved["best"] == float(np.float32(ratios[best]))
+    assert best in run.checkpoints
+
+
 def test_more_rows_than_may_wait_are_all_written(folder, monkeypatch):
     monkeypatch.setattr("seqlab.worker.recorder._ROWS", 3)
     recorded(folder, Trainer(small(log_every=1)), 50)

@@ -1,8 +1,9 @@
-"""The probe sequence of a task that predicts at every step: truth, output, and the free forecast."""
+"""The probe sequence of a task that asks for numbers: truth, output, and the free forecast."""
 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 from textual.content import Content
 
 from seqlab.tui.panels.moment import Moment
@@ -14,30 +15,41 @@ _BEFORE = 2
 
 
 def forecast_plot(moment: Moment) -> PlotData:
-    """What each timestep was, and what was predicted for it: at t the network predicts t + 1.
+    """What was asked for, and what the network said, at the steps that they are for: a forecast's are t + 1.
 
-    Up to T + 1 every prediction rests on true values, after the wall on its own.
+    Up to T + 1 every forecast rests on true values, after the wall on its own. Of a task that asks at some
+    steps alone, these are shown, with walls where something came in, unless that is most of the time.
     """
     probe, outputs, frame = moment.snapshot.probe, moment.tensor("outputs"), moment.snapshot.frame
     if probe is None or outputs is None or frame is None:
         return PlotData(empty=moment.waiting_for_probe("the probe sequence"))
-    targets = probe["targets"][:, 0, 0]
-    length = len(targets)
+    lead, length = moment.snapshot.spec.task.lead, len(probe["mask"])
+    asked = np.flatnonzero(probe["mask"][:, 0] > 0)
+    seen = asked[asked % frame.time_stride == 0]
     future = probe["future"][:, 0, 0] if "future" in probe else np.empty(0, np.float32)
     free = moment.tensor("forecast")
-    steps = 2 + frame.time_stride * np.arange(len(outputs))
-    truth = np.concatenate([targets, future])
-    said = outputs[:, 0] if free is None else np.concatenate([outputs[:, 0], free[:, 0]])
-    said_at = steps if free is None else np.concatenate([steps, length + 2 + np.arange(len(free))])
-    first = max(2, length + 1 - _BEFORE * len(future)) if len(future) else 2
+    beyond = length + np.arange(len(future))
+    truth = np.concatenate([probe["targets"][asked, 0, 0], future])
+    said = outputs[seen // frame.time_stride, 0]
+    said_at = seen
+    if free is not None:
+        said, said_at = np.concatenate([said, free[:, 0]]), np.concatenate([seen, beyond])
+    first = max(0, length - 1 - _BEFORE * len(future)) if len(future) else 0
+    here = 1 + lead
     return PlotData(
         series=(
-            Series(2 + np.arange(len(truth)), truth, "truth", "faint", None),
-            Series(said_at, said, "network", "bold"),
+            Series(here + np.concatenate([asked, beyond]), truth, "truth", "faint", None),
+            Series(here + said_at, said, "network", "bold"),
         ),
-        walls=(Wall(length + 1.5, "runs free"),) if len(future) else (),
-        x_limits=(float(first), float(max(3, length + 1 + len(future)))),
+        walls=(Wall(length + 0.5 + lead, "runs free"),) if len(future) else _events(probe["inputs"][:, 0]),
+        x_limits=(float(here + first), float(max(here + 1, lead + length + len(future)))),
     )
+
+
+def _events(inputs: NDArray[np.float32]) -> tuple[Wall, ...]:
+    """The steps after the first at which something comes in [T, F]; none if it does at most of them."""
+    steps = np.flatnonzero((inputs != 0).any(axis=1))
+    return tuple(Wall(float(1 + step)) for step in steps[1:]) if 2 * len(steps) < len(inputs) else ()
 
 
 def forecast_words(moment: Moment) -> Content:
@@ -51,10 +63,10 @@ def forecast_words(moment: Moment) -> Content:
         first = min(snapshot.spec.training.eval_every, snapshot.status.steps)
         scored = snapshot.spec.task.forecast_horizon and not moment.over
         next_up = f" · first forecast score at step {first:,}" if scored else ""
-        head = ("one step ahead, mse ", "$muted")
+        head = ("one step ahead, mse " if snapshot.spec.task.lead else "mse ", "$muted")
         return Content.assemble(head, number(_error(moment)), (f" on this sequence{next_up}", "$muted"))
     rungs = [rung for rung in moment.snapshot.rungs if rung.metric == "eval/forecast"]
-    beside = "".join(f" · {rung.label} {number(rung.value)}" for rung in rungs)
+    beside = "".join(f" · {rung.label} {number(rung.height)}" for rung in rungs)
     return Content.assemble(("free forecast, mse ", "$muted"), number(found.last), (beside, "$muted"))
 
 

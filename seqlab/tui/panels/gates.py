@@ -78,7 +78,7 @@ class GatesPanel(Panel, can_focus=False):
 
     def states(self) -> tuple[State, ...]:
         """What can be shown, once the run is known."""
-        return self.moment.snapshot.spec.model.states() if self.moment else ()
+        return self.moment.snapshot.spec.model.shown() if self.moment else ()
 
     def choose(self, by: int) -> None:
         """Go to another gate or state."""
@@ -173,7 +173,7 @@ class GatesPanel(Panel, can_focus=False):
     def strip(self, moment: Moment, width: int) -> Content:
         """The mean of every gate and state, and the chosen one over time."""
         means, chosen = [], None
-        for index, state in enumerate(moment.snapshot.spec.model.states()):
+        for index, state in enumerate(moment.snapshot.spec.model.shown()):
             values = moment.tensor(f"layer{self.shown_layer}/state/{state.name}")
             if values is not None:
                 with np.errstate(all="ignore"):  # states may be infinite

@@ -36,16 +36,28 @@ class Reach:
         timesteps: T.
         steps: bool [T], whether a timestep gets one.
         walls: the steps after which it is cut, counted from 1.
+        last: the last timestep, from 1, with a loss; 0 without any.
     """
 
     timesteps: int
     steps: NDArray[np.bool_]
     walls: NDArray[np.int64]
+    last: int
 
     @property
     def without(self) -> int:
-        """How many timesteps get none."""
-        return int((~self.steps).sum())
+        """How many timesteps get none, although there is a loss after them."""
+        return int((~self.steps[: self.last]).sum())
+
+    @property
+    def end(self) -> int:
+        """The last timestep, from 1, that gets one; 0 if none does."""
+        return int(np.flatnonzero(self.steps)[-1]) + 1 if self.steps.any() else 0
+
+    @property
+    def cutting(self) -> NDArray[np.int64]:
+        """The walls before the last loss: behind it there is nothing to cut."""
+        return self.walls[self.walls < self.last]
 
     @property
     def wall(self) -> int | None:
@@ -53,8 +65,7 @@ class Reach:
         if self.steps.all() or not self.steps.any():
             return None
         first = int(np.argmax(self.steps))
-        last = len(self.steps) - int(np.argmax(self.steps[::-1]))
-        simple = bool(self.steps[first:last].all()) and first in self.walls
+        simple = bool(self.steps[first : self.end].all()) and first in self.walls
         return first if simple else None
 
 
@@ -64,11 +75,16 @@ def reach_of(snapshot: Snapshot) -> Reach | None:
         return None
     mask = snapshot.probe["mask"]
     length = len(mask)
-    truncation = snapshot.spec.training.truncation
+    truncation = snapshot.spec.training.cut
     if snapshot.frame is not None:
-        truncation = int(snapshot.frame.metadata.get("truncation", truncation))
+        kept = snapshot.frame.metadata.get("truncation", truncation)
+        truncation = (int(kept[0]), int(kept[1])) if isinstance(kept, list | tuple) else int(kept)
     losses = np.flatnonzero((mask > 0).any(axis=1))
-    return Reach(length, reached(length, truncation, losses), walls(length, truncation))
+    # Padding behind the longest sequence gets none in any direction.
+    longest = int(snapshot.probe["lengths"].max()) if "lengths" in snapshot.probe else length
+    steps = np.zeros(length, np.bool_)
+    steps[:longest] = reached(longest, truncation, losses, both=snapshot.spec.model.bidirectional)
+    return Reach(length, steps, walls(length, truncation), int(losses[-1]) + 1 if losses.size else 0)
 
 
 def gradient_plot(moment: Moment, layer: int, palette: Palette) -> PlotData:
@@ -80,7 +96,8 @@ def gradient_plot(moment: Moment, layer: int, palette: Palette) -> PlotData:
     layers = moment.snapshot.spec.model.layers
     x = 1 + frame.time_stride * np.arange(len(frame.tensors["layer0/gradient"]))
     steps = reach.steps[x - 1]
-    behind, front, zeros = _behind(moment, layer, x), [], np.zeros(len(x), np.bool_)
+    until = int(np.searchsorted(x, reach.end, "right"))
+    behind, front, zeros = _behind(moment, layer, x[:until]), [], np.zeros(len(x), np.bool_)
     for each in range(layers):
         gradient = moment.tensor(f"layer{each}/gradient")
         if gradient is None:
@@ -100,7 +117,10 @@ def gradient_plot(moment: Moment, layer: int, palette: Palette) -> PlotData:
                 )
             )
             name = ""
-    dead = [Span(float(x[a]), float(x[b - 1]), "no gradient") for a, b in _stretches(~steps)]
+    dead = [
+        Span(float(x[a]), float(x[b - 1]), "no gradient" if x[a] <= reach.last else "no loss follows")
+        for a, b in _stretches(~steps)
+    ]
     below = [Span(float(x[a]), float(x[b - 1]), BELOW, hatched=False) for a, b in _stretches(zeros)]
     return PlotData(
         series=(*behind, *front),
@@ -129,16 +149,16 @@ def _behind(moment: Moment, layer: int, x: NDArray[np.int64]) -> list[Series]:
     )
     found = []
     if credit is not None and not _same(credit, full):
-        found.append(Series(x, credit, "credit", "faint", None))
+        found.append(Series(x, credit[: len(x)], "credit", "faint", None))
     if full is not None and not _same(full, gradient):
         several = moment.snapshot.spec.model.layers > 1
-        found.append(Series(x, full, "full" if several else "full BPTT", "faint", layer))
+        found.append(Series(x, full[: len(x)], "full" if several else "full BPTT", "faint", layer))
     return found
 
 
 def _named(reach: Reach) -> int | None:
     """The wall that is named: the one before the last loss that gets a gradient."""
-    return int(reach.walls[-1]) if reach.walls.size else None
+    return int(reach.cutting[-1]) if reach.cutting.size else None
 
 
 def _same(one: NDArray[Any], other: NDArray[Any] | None) -> bool:

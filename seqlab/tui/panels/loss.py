@@ -32,7 +32,7 @@ def loss_plot(moment: Moment, log: bool) -> PlotData:
             series.append(Series(found.steps, found.values, label, role))  # type: ignore[arg-type]
     return PlotData(
         series=tuple(series),
-        levels=tuple(Level(rung.value, rung.label) for rung in rungs_of(snapshot)) if series else (),
+        levels=tuple(Level(rung.height, rung.label) for rung in rungs_of(snapshot)) if series else (),
         y_limits=_log_limits(series, rungs_of(snapshot)) if log else None,
         x_limits=(0.0, float(sight_of(moment.step, snapshot.status.steps))),
         log=log,
@@ -51,13 +51,13 @@ def sight_of(step: int, steps: int) -> int:
 def rungs_of(snapshot: Snapshot) -> tuple[RungValue, ...]:
     """The rungs of the loss, highest first."""
     rungs = (rung for rung in snapshot.rungs if rung.metric == LOSS)
-    return tuple(sorted(rungs, key=lambda rung: -rung.value))
+    return tuple(sorted(rungs, key=lambda rung: -rung.height))
 
 
 def _log_limits(series: list[Series], rungs: tuple[RungValue, ...]) -> Limits | None:
     """Limits at 1, 2 or 5 × 10^n around curves and rungs: whole decades would leave half a plot empty."""
     found = [np.asarray(each.y, np.float64) for each in series]
-    values = np.concatenate([*found, np.array([rung.value for rung in rungs])]) if found else np.empty(0)
+    values = np.concatenate([*found, np.array([rung.height for rung in rungs])]) if found else np.empty(0)
     values = values[np.isfinite(values) & (values > 0)]
     if not values.size:
         return None
@@ -108,8 +108,8 @@ class LossPanel(Panel):
         value, beside = f"  train {number(train.last)}", ""
         if found is not None and len(found):
             value = f"  eval {number(found.last)}"
-            rungs = [rung for rung in rungs_of(moment.snapshot) if rung.value > found.last]
-            beside = f"  below {rungs[-1].label} {number(rungs[-1].value)}" if rungs else ""
+            rungs = [rung for rung in rungs_of(moment.snapshot) if rung.height > found.last]
+            beside = f"  below {rungs[-1].label} {number(rungs[-1].height)}" if rungs else ""
         palette = self.plot.palette
         room = max(0, width - len(value) - len(beside))
         curve = spark(train.values, room, log=self.logarithmic, charset=palette.charset)

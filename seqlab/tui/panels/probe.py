@@ -1,7 +1,7 @@
 """Panel 4: the probe sequence, in the way that its task asks for.
 
-A task of classes shows symbols, one that asks for a single number after two channels shows the marked
-numbers, and one that asks at every step shows curves.
+A task of symbols shows them, one that asks for a single number after two channels shows the marked numbers,
+and every other one shows curves.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _LEAST_PLOT = 6
 
 def kind_of(spec: Spec) -> Kind:
     """How a task's sequences are shown, by their shape."""
-    if spec.task.loss == "cross_entropy":
+    if spec.task.signs() is not None:
         return "symbols"
     return "marked" if spec.task.features == 2 and len(spec.task.loss_steps()) == 1 else "curve"
 

@@ -113,11 +113,14 @@ def clipped_share(snapshot: Snapshot) -> float | None:
 def _names(snapshot: Snapshot) -> tuple[str, str, str]:
     """What runs: long, shorter, short."""
     spec = snapshot.spec
-    length, truncation = spec.task.timesteps, spec.training.truncation
+    length, truncation, training = spec.task.timesteps, spec.training.truncation, spec.training
     layers = f"{spec.model.layers} × " if spec.model.layers > 1 else ""
-    short = f"{spec.task.name} · {spec.model.cell} {layers}{spec.model.hidden:,}"
+    short = f"{spec.task.name} · {spec.model.called} {layers}{spec.model.hidden:,}"
     if 0 < truncation < length:
         shorter = f"{short} · truncation {truncation:,}"
+        return f"{shorter} of {length:,}", shorter, short
+    if 0 < training.stride < length:
+        shorter = f"{short} · every {training.stride:,} back {training.window:,}"
         return f"{shorter} of {length:,}", shorter, short
     return f"{short} · full BPTT over {length:,}", f"{short} · full BPTT", short
 
@@ -127,7 +130,8 @@ def _figures(moment: Moment, rate_asked: float | None) -> list[tuple[int, str]]:
     snapshot, status = moment.snapshot, moment.snapshot.status
     found = []
     if moment.state == "finished":
-        found.append((4, f"{status.steps:,} steps"))
+        early = f"{moment.step:,} of " if moment.step < status.steps else ""
+        found.append((4, f"{early}{status.steps:,} steps"))
     elif moment.state not in ("paused", "stopped", "diverged"):  # which say the step themselves
         found.append((4, f"step {moment.step:,} of {status.steps:,}"))
     training = moment.state == "training" and status.rate
@@ -138,7 +142,7 @@ def _figures(moment: Moment, rate_asked: float | None) -> list[tuple[int, str]]:
     wall = snapshot.metrics.get("wall")
     if moment.over and wall is not None and len(wall):
         found.append((2, f"trained {clock(wall.last)}"))
-    rate = f"lr {number(moment.learning_rate)}"
+    rate = f"lr {_rate(moment)}"
     if rate_asked is not None and rate_asked != moment.learning_rate:
         rate += f" → {number(rate_asked)}"
     found.append((3, rate))
@@ -146,6 +150,15 @@ def _figures(moment: Moment, rate_asked: float | None) -> list[tuple[int, str]]:
     if share is not None:
         found.append((0, f"clipped {share:.0%}".replace("%", " %")))
     return [(rank, words) for rank, words in found if words]
+
+
+def _rate(moment: Moment) -> str:
+    """The learning rate; where a schedule moves it, that of the last row and the one it starts from."""
+    schedule, base = moment.snapshot.spec.training.schedule, number(moment.learning_rate)
+    used = moment.snapshot.metrics.get("train/lr")
+    if (schedule.kind == "constant" and not schedule.warmup) or used is None or not len(used):
+        return base
+    return f"{number(float(f'{used.last:.3g}'))} of {base}"
 
 
 def _finished(snapshot: Snapshot) -> tuple[str, str]:

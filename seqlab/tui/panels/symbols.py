@@ -1,12 +1,13 @@
 """The probe sequence of a task of symbols: what came in, what is asked, what the network says, row by row.
 
-A symbol is one character: `·` blank, 1-9 and letters for the symbols, `?` for the marker that asks. Long
-stretches of nothing are folded. Wrong answers are marked underneath, not by colour alone; how sure the
-network was is a row of its own.
+A symbol is one character, as the task writes it: `·` blank, 1-9 for the symbols, `?` for the marker that
+asks. A single answer may be a word, which ends at its step. Long stretches that say nothing are folded. Wrong
+answers are marked underneath, not by colour alone; how sure the network was is a row of its own.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,14 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 from textual.content import Content
 
+from seqlab.tasks import Signs
 from seqlab.tui.palette import Palette
 from seqlab.tui.panels.base import tinted
 from seqlab.tui.panels.moment import Moment
 from seqlab.tui.widgets.heatmap import Scale, quantise
 from seqlab.tui.widgets.spark import spark
 
-_GLYPHS = "123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-_MORE = 0x0100
 _LABEL = 9
 _KEPT = 2
 _FOLD = 3
@@ -29,17 +29,19 @@ _FOLD = 3
 
 @dataclass(frozen=True, eq=False)
 class Symbols:
-    """The first probe sequence; all arrays are [T] but `probability` [T, O].
+    """The first probe sequence, without its padding; all arrays are [T] but `probability` [T, O].
 
     Attributes:
+        signs: how the task writes its symbols.
         steps: number of each timestep, from 1.
-        inputs: symbol that came in; 0 blank.
-        targets: symbol that was asked for.
+        inputs: symbol that came in.
+        targets: class that was asked for.
         asked: whether the loss counts it.
-        answers: symbol that the network gave.
+        answers: class that the network gave.
         probability: how sure it was of each.
     """
 
+    signs: Signs
     steps: NDArray[np.int64]
     inputs: NDArray[np.int64]
     targets: NDArray[np.int64]
@@ -53,28 +55,46 @@ class Symbols:
         return np.asarray(self.asked & (self.answers != self.targets))
 
     @property
+    def told(self) -> NDArray[np.bool_]:
+        """Where a symbol was asked for, and not a blank."""
+        return np.asarray(self.asked & (self.targets > 0)) if self.signs.blank else self.asked
+
+    @property
+    def single(self) -> bool:
+        """Whether it was asked once."""
+        return int(self.asked.sum()) == 1
+
+    @property
     def score(self) -> str:
-        """`7 of 10 recalled`, and wrong blanks if there are any."""
-        recalled = self.asked & (self.targets > 0)
-        right = int((recalled & ~self.wrong).sum())
-        blanks = int((self.wrong & (self.targets == 0)).sum())
-        return f"{right:,} of {int(recalled.sum()):,} recalled" + (
-            f" · {blanks:,} wrong blanks" if blanks else ""
-        )
+        """`7 of 10 recalled`, and wrong blanks if there are any; of a single one `XY instead of YX`."""
+        right, told = int((self.told & ~self.wrong).sum()), int(self.told.sum())
+        if not told:
+            return "this frame leaves out where it is asked"
+        if self.single:
+            step = int(np.argmax(self.asked))
+            answer, target = (self.signs.classes[which[step]] for which in (self.answers, self.targets))
+            return f"{answer} is right" if right else f"{answer} instead of {target}"
+        if not self.signs.blank:
+            return f"{right:,} of {told:,} right"
+        blanks = int((self.wrong & ~self.told).sum())
+        return f"{right:,} of {told:,} recalled" + (f" · {blanks:,} wrong blanks" if blanks else "")
 
 
 def symbols_of(moment: Moment) -> Symbols | None:
-    """What the newest frame says; None before there is one."""
+    """What the newest frame says; None before there is one, or if the task is not one of symbols."""
     probe, outputs, frame = moment.snapshot.probe, moment.tensor("outputs"), moment.snapshot.frame
-    if probe is None or outputs is None or frame is None:
+    signs = moment.snapshot.spec.task.signs()
+    if probe is None or outputs is None or frame is None or signs is None:
         return None
-    every = slice(None, None, frame.time_stride)
-    logits = outputs.astype(np.float64)
+    length = int(probe["lengths"][0]) if "lengths" in probe else len(probe["mask"])
+    every = slice(0, length, frame.time_stride)
+    logits = outputs[: -(-length // frame.time_stride)].astype(np.float64)
     with np.errstate(all="ignore"):
         shares = np.exp(logits - logits.max(axis=1, keepdims=True))
         shares /= shares.sum(axis=1, keepdims=True)
     return Symbols(
-        1 + np.arange(len(probe["mask"]))[every],
+        signs,
+        1 + np.arange(length)[every],
         probe["inputs"][every, 0].argmax(axis=1),
         probe["targets"][every, 0],
         probe["mask"][every, 0] > 0,
@@ -83,21 +103,17 @@ def symbols_of(moment: Moment) -> Symbols | None:
     )
 
 
-def glyph(symbol: int, classes: int, ascii_only: bool = False) -> str:
-    """The character of a symbol among `classes` of them; blank is 0, what is beyond is the marker."""
-    if symbol <= 0 or symbol >= classes:
-        return "?" if symbol else "." if ascii_only else "·"
-    if symbol <= len(_GLYPHS):
-        return _GLYPHS[symbol - 1]
-    return "#" if ascii_only else chr(_MORE + symbol - len(_GLYPHS))
+def plain(signs: Sequence[str]) -> tuple[str, ...]:
+    """Signs for a terminal that has ASCII alone."""
+    return tuple("." if sign == "·" else sign if sign.isascii() else "#" for sign in signs)
 
 
 def folded(found: Symbols, width: int) -> list[int | None]:
-    """The columns to show; None for a fold, where for long nothing comes in and nothing is asked."""
+    """The columns to show; None for a fold, where for long nothing is told and no symbol is asked for."""
     columns: list[int | None] = list(range(len(found.steps)))
     if len(columns) <= width:
         return columns
-    idle = np.flatnonzero((found.inputs == 0) & (found.targets == 0))
+    idle = np.flatnonzero((found.inputs < found.signs.fillers) & ~found.told)
     kept: list[int | None] = []
     run: list[int] = []
     quiet = set(idle.tolist())
@@ -142,34 +158,39 @@ def symbol_lines(found: Symbols, width: int, height: int, palette: Palette) -> l
 def _block(
     found: Symbols, columns: list[int | None], pitch: int, palette: Palette, brief: bool
 ) -> list[Content]:
-    classes, ascii_only = found.probability.shape[1], palette.charset == "ascii"
+    ascii_only = palette.charset == "ascii"
+    inputs, classes = (
+        plain(signs) if ascii_only else signs for signs in (found.signs.inputs, found.signs.classes)
+    )
 
-    def row(name: str, symbols: NDArray[np.int64], where: NDArray[np.bool_]) -> Content:
-        cells = [
-            "-"
-            if column is None
-            else glyph(int(symbols[column]), classes, ascii_only)
-            if where[column]
-            else " "
-            for column in columns
-        ]
-        return Content.assemble((f"{name:<{_LABEL}}", "$muted"), (" " * (pitch - 1)).join(cells))
+    def row(
+        name: str, symbols: NDArray[np.int64], signs: Sequence[str], where: NDArray[np.bool_] | None
+    ) -> Content:
+        line = [" "] * (len(columns) * pitch)
+        for place, column in enumerate(columns):
+            if column is None:
+                line[place * pitch] = "-"
+            elif where is None or where[column]:
+                sign = signs[int(symbols[column])]
+                start = max(0, place * pitch + 1 - len(sign))
+                line[start : start + len(sign)] = sign
+        return Content.assemble((f"{name:<{_LABEL}}", "$muted"), "".join(line).rstrip())
 
-    everywhere = np.ones(len(found.steps), np.bool_)
     wrong = found.wrong
-    answers = row("network", found.answers, everywhere)
+    answers = row("network", found.answers, classes, found.asked)
     for place, column in enumerate(columns):
         if column is not None and wrong[column]:
-            at = _LABEL + place * pitch
-            answers = answers.stylize("$error", at, at + 1)
+            after = _LABEL + place * pitch + 1
+            word = len(classes[int(found.answers[column])])
+            answers = answers.stylize("$error", max(_LABEL, after - word), after)
     marks = "".join(
         ("x" if ascii_only else "×") if column is not None and wrong[column] else " " for column in columns
     )
     spread = (" " * (pitch - 1)).join(marks)
     lines = [
         Content.styled(f"{'step':<{_LABEL}}{_numbers(found, columns, pitch)}", "$muted"),
-        row("in", found.inputs, everywhere),
-        row("target", found.targets, found.asked),
+        row("in", found.inputs, inputs, None),
+        row("target", found.targets, classes, found.asked),
         answers,
         Content.assemble((f"{'wrong':<{_LABEL}}", "$muted"), (spread, "bold $error")),
     ]
@@ -179,17 +200,19 @@ def _block(
 
 
 def _numbers(found: Symbols, columns: list[int | None], pitch: int) -> str:
-    """Numbers of steps above the columns where something begins: the first, recall, and after a fold."""
+    """Numbers of steps above the columns where something begins.
+
+    In the order in which they find their places: the first, recall, the last, what is told, after a fold.
+    """
     line = [" "] * (len(columns) * pitch)
-    recalled = found.asked & (found.targets > 0)
-    goals = [0, len(columns) - 1]
-    goals += [
-        place
-        for place, column in enumerate(columns)
-        if column is not None and place and columns[place - 1] is None
-    ]
-    if recalled.any() and int(np.argmax(recalled)) in columns:
-        goals.insert(1, columns.index(int(np.argmax(recalled))))
+    silent = found.inputs < found.signs.fillers
+    recall = int(np.argmax(found.told)) if found.told.any() else -1
+    goals = [0]
+    goals += [columns.index(recall)] if recall in columns else []
+    goals.append(len(columns) - 1)
+    known = [(place, column) for place, column in enumerate(columns) if column is not None]
+    goals += [place for place, column in known if column and silent[column - 1] and not silent[column]]
+    goals += [place for place, _ in known if place and columns[place - 1] is None]
     for place in goals:
         column = columns[place]
         if column is None:
@@ -219,10 +242,10 @@ def _class_rows(found: Symbols, columns: list[int | None], pitch: int, palette: 
     """How sure the network was of every symbol at every step, a row for each."""
     shades = palette.ramp("sequential")
     lines = []
-    classes = found.probability.shape[1]
     levels = quantise(found.probability, Scale(0.0, 1.0), len(shades))
-    for symbol in range(classes):
-        name = f"p({glyph(symbol, classes, palette.charset == 'ascii')})"
+    classes = plain(found.signs.classes) if palette.charset == "ascii" else found.signs.classes
+    for symbol, sign in enumerate(classes):
+        name = f"p({sign})"
         parts = [Content.styled(f"{name:<{_LABEL}}", "$muted")]
         start = 0
         cells = [-1 if column is None else int(levels[column, symbol]) for column in columns]

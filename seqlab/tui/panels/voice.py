@@ -33,20 +33,20 @@ def voice(moment: Moment, layer: int = 0) -> tuple[str, ...]:
 
 def _about_loss(moment: Moment) -> str:
     found = moment.snapshot.metrics.get(LOSS)
-    rungs = [rung for rung in rungs_of(moment.snapshot) if rung.value > 0]
+    rungs = [rung for rung in rungs_of(moment.snapshot) if rung.height > 0]
     if found is None or not len(found) or not rungs or not math.isfinite(found.last):
         return ""
     values, steps = found.values, found.steps
     last = found.last
-    nearest = min(rungs, key=lambda rung: abs(last - rung.value) / rung.value)
-    on = np.abs(values - nearest.value) <= ON * nearest.value
+    nearest = min(rungs, key=lambda rung: abs(last - rung.height) / rung.height)
+    on = np.abs(values - nearest.height) <= ON * nearest.height
     if on[-1]:
         return f"On the rung {_named(nearest)}, within {ON:.0%}, {_since(on, steps)}.".replace("5%", "5 %")
-    above = [rung for rung in rungs if rung.value > last]
-    below = [rung for rung in rungs if rung.value <= last]
+    above = [rung for rung in rungs if rung.height > last]
+    below = [rung for rung in rungs if rung.height <= last]
     if not above:
-        return f"Above the rung {_named(below[0])} {_since(values >= below[0].value, steps)}."
-    words = f"Below the rung {_named(above[-1])} {_since(values < above[-1].value, steps)}"
+        return f"Above the rung {_named(below[0])} {_since(values >= below[0].height, steps)}."
+    words = f"Below the rung {_named(above[-1])} {_since(values < above[-1].height, steps)}"
     return f"{words}, above {_named(below[0])}." if below else f"{words}."
 
 
@@ -75,14 +75,14 @@ def _about_gradient(moment: Moment, layer: int) -> str:
         return _ends(reach, whose, float(full[0]))
     if not np.isfinite(credit).all():
         return ""
-    if reach.walls.size:
+    if reach.cutting.size:
         return _cut(reach, f" of layer {layer + 1}" if whose else "", credit)
     return _carried(reach, whose, credit, _step_size(moment))
 
 
 def _not_finite(moment: Moment, layer: int, whose: str, full: NDArray[np.float32]) -> str:
     """Where numbers end, in the states or else in the gradient; "" as long as they do not."""
-    names = [state.name for state in moment.snapshot.spec.model.states()]
+    names = [state.name for state in moment.snapshot.spec.model.shown()]
     states = [moment.tensor(f"layer{layer}/state/{name}") for name in names]
     bad = np.zeros(len(full), np.bool_)
     for state in states:
@@ -110,8 +110,8 @@ def _ends(reach: Reach, whose: str, first: float) -> str:
 
 def _cut(reach: Reach, of: str, credit: NDArray[np.float32]) -> str:
     """Every step gets something, but from its own window alone: how far the last loss would send without."""
-    wall = int(reach.walls[-1])
-    walls = "1 wall cuts" if reach.walls.size == 1 else f"{reach.walls.size:,} walls cut"
+    wall = int(reach.cutting[-1])
+    walls = "1 wall cuts" if reach.cutting.size == 1 else f"{reach.cutting.size:,} walls cut"
     first = float(credit[0])
     to = f"to step 1{of}"
     sent = f"it would send {_short(first)} {to}" if first else f"what it would send {to} is {BELOW}"
@@ -121,6 +121,7 @@ def _cut(reach: Reach, of: str, credit: NDArray[np.float32]) -> str:
 
 def _carried(reach: Reach, whose: str, credit: NDArray[np.float32], stride: int) -> str:
     """Nothing is cut: how much of the last loss's credit is left at the first step."""
+    credit = credit[: (reach.last - 1) // stride + 1]  # behind it is the other direction's
     seen = np.flatnonzero(credit)
     if not seen.size:
         return ""

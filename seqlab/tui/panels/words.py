@@ -31,10 +31,9 @@ def help_text(moment: Moment | None) -> str:
     lines = [*(_about(moment.snapshot.spec) if moment is not None else ()), _HELP]
     if rungs:
         lines.append("Rungs, by formula and as measured on this run's eval split:")
-    lines += [
-        f"  {rung.metric}, {rung.label}: {number(rung.value)}, measured {number(rung.measured)}"
-        for rung in rungs
-    ]
+    for rung in rungs:
+        by_formula = "" if rung.value is None else f"{number(rung.value)}, "
+        lines.append(f"  {rung.metric}, {rung.label}: {by_formula}measured {number(rung.measured)}")
     return "\n".join([*lines, ""])
 
 
@@ -51,7 +50,7 @@ def troubles(moment: Moment) -> list[str]:
     """What to know beyond the state: what cannot be read, and the last words of a worker that died."""
     snapshot = moment.snapshot
     lines = list(snapshot.problems[:3])
-    if moment.state in ("training", "paused") and snapshot.status.message:
+    if moment.state in ("training", "paused", "finished") and snapshot.status.message:
         lines.append(snapshot.status.message)
     if moment.state in ("lost", "failed"):
         lines += [line for line in moment.stderr if line not in moment.log]

@@ -18,6 +18,7 @@ from textual.widget import Widget
 from textual.widgets import Input, Select, Static
 
 from seqlab.tui.draft import Draft, Entry, Path
+from seqlab.tui.wording import NOTHING
 
 EDITOR_WIDTH = 14
 """Cells of a picker or a number; the stylesheet has the same."""
@@ -88,7 +89,7 @@ class Picker(Select[str], inherit_bindings=False):
         self._keys = [key for key, _ in options]
         # The closed picker is as wide as a key: what is said of it shows in the open list alone.
         width = max(EDITOR_WIDTH, *(len(key) + 2 for key in self._keys))
-        prompts = [(f"{key:<{width}}{about}".rstrip(), key) for key, about in options]
+        prompts = [(f"{key or NOTHING:<{width}}{about}".rstrip(), key) for key, about in options]
         super().__init__(
             prompts, allow_blank=False, value=value, type_to_search=False, compact=True, classes="stop"
         )

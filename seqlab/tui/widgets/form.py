@@ -10,6 +10,7 @@ from textual.containers import Vertical, VerticalScroll
 from textual.message import Message
 from textual.widgets import Static
 
+from seqlab.spec.credit import Truncation, windows
 from seqlab.spec.schema import Spec
 from seqlab.tasks import Task
 from seqlab.tui.draft import TRUNCATION, Checked, Draft, Preset
@@ -28,8 +29,8 @@ class Reach(Vertical):
 
     def show(self, spec: Spec) -> None:
         """Draw the reach under a spec."""
-        task, truncation = spec.task, spec.training.truncation
-        self.query_one(StretchBar).show(task.timesteps, truncation, task.loss_steps() + 1)
+        task, truncation, both = spec.task, spec.training.cut, spec.model.bidirectional
+        self.query_one(StretchBar).show(task.timesteps, truncation, task.loss_steps() + 1, both=both)
         fact = out_of_reach(task, truncation)
         line = self.query_one(".fact", Static)
         line.update(fact)
@@ -111,13 +112,13 @@ class Form(VerticalScroll, can_focus=False, inherit_bindings=False):
             self.post_message(self.Explained("space opens and closes"))
 
 
-def out_of_reach(task: Task, truncation: int) -> str:
+def out_of_reach(task: Task, truncation: Truncation) -> str:
     """What the task puts beyond every reach of its answers' credit; empty if nothing always is."""
-    size = truncation if 0 < truncation < task.timesteps else task.timesteps
     memory = task.memory()
     if memory is None:
         return ""
-    start = (memory.answered - 1) // size * size + 1
+    answered = memory.answered - 1
+    start = next(w.start for w in windows(task.timesteps, truncation) if answered < w.stop) + 1
     if memory.told >= start:
         return ""
     span = f"1–{memory.told:,}" if memory.told > 1 else "1"

@@ -6,8 +6,8 @@
 
 Truncation k cuts the sequence into windows of k timesteps counted from step 1; a wall stands after the last
 step of each. The loss at step t gives a gradient to the steps from the start of its window to t, and to no
-others. This says how far credit reaches and no more: whether a network learns all the same is for the run to
-show.
+others; in both directions to all. Windows may overlap (`seqlab.spec.credit`); then a wall stands before each.
+This says how far credit reaches and no more: whether a network learns all the same is for the run to show.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from textual.geometry import Size
 
+from seqlab.spec.credit import Truncation, stretches, walls
 from seqlab.tui.palette import Charset, Palette
 from seqlab.tui.widgets.axes import sequence_ticks
 from seqlab.tui.widgets.canvas import Canvas, CanvasWidget, shorten
@@ -34,35 +35,30 @@ class Reach:
 
     Attributes:
         length: timesteps of the sequence.
-        window: timesteps of a window: the truncation, or the whole length.
-        walls: [w] the last timestep of each window but the last.
+        walls: [w] the timesteps after which windows start.
         losses: [n] timesteps with a loss, ascending.
         stretches: [m, 2] first and last timestep that get a gradient, in each window with a loss.
     """
 
     length: int
-    window: int
     walls: NDArray[np.int64]
     losses: NDArray[np.int64]
     stretches: NDArray[np.int64]
 
 
-def reach(length: int, truncation: int, loss_steps: ArrayLike) -> Reach:
+def reach(length: int, truncation: Truncation, loss_steps: ArrayLike, *, both: bool = False) -> Reach:
     """Work out the reach of credit.
 
     Args:
         length: timesteps of the sequence, at least 1.
-        truncation: timesteps of a window; 0 for full backpropagation through time.
+        truncation: see `Truncation`.
         loss_steps: timesteps with a loss, counted from 1; those outside the sequence are left out.
+        both: whether the network also runs from the end to the start.
     """
-    window = truncation if 0 < truncation < length else length
     losses = np.unique(np.asarray(loss_steps, np.int64))
     losses = losses[(losses >= 1) & (losses <= length)]
-    number = (losses - 1) // window
-    # The last loss of a window decides how much of the window gets a gradient.
-    last = losses[np.append(number[1:] != number[:-1], True)] if losses.size else losses
-    stretches = np.stack([(last - 1) // window * window + 1, last], axis=1)
-    return Reach(length, window, np.arange(window, length, window), losses, stretches)
+    found = np.array(stretches(length, truncation, losses - 1, both=both), np.int64).reshape(-1, 2) + 1
+    return Reach(length, walls(length, truncation), losses, found)
 
 
 def describe(reached: Reach) -> str:
@@ -80,7 +76,9 @@ def describe(reached: Reach) -> str:
     else:
         where, whose = f"loss at {count:,} steps from {losses[0]:,} to {losses[-1]:,}", "their"
     if len(reached.stretches) == 1:
-        first = reached.stretches[0, 0]
+        first, last = reached.stretches[0].tolist()
+        if last > losses[-1]:
+            return f"{where} · {whose} credit reaches every step"
         return f"{where} · {whose} credit {'ends at' if first > 1 else 'reaches'} step {first:,}"
     most = int((reached.stretches[:, 1] - reached.stretches[:, 0]).max())
     back = "1 step" if most == 1 else f"{most:,} steps"
@@ -88,7 +86,13 @@ def describe(reached: Reach) -> str:
 
 
 def stretch(
-    length: int, truncation: int, loss_steps: ArrayLike, width: int, charset: Charset = "braille"
+    length: int,
+    truncation: Truncation,
+    loss_steps: ArrayLike,
+    width: int,
+    charset: Charset = "braille",
+    *,
+    both: bool = False,
 ) -> tuple[Line, ...]:
     """The lines of the picture, at most `width` wide: the bar, its ticks, and the words on one or more.
 
@@ -96,7 +100,7 @@ def stretch(
     """
     if width < 1 or length < 1:
         return ()
-    reached = reach(length, truncation, loss_steps)
+    reached = reach(length, truncation, loss_steps, both=both)
     crowded = reached.walls.size * 3 > width
     words = describe(reached)
     if crowded:
@@ -194,12 +198,13 @@ class StretchBar(CanvasWidget):
         classes: str | None = None,
     ) -> None:
         super().__init__(palette=palette, name=name, id=id, classes=classes)
-        self._shown: tuple[int, int, ArrayLike] = (0, 0, ())
+        self._shown: tuple[int, Truncation, ArrayLike] = (0, 0, ())
+        self._both = False
 
-    def show(self, length: int, truncation: int, loss_steps: ArrayLike) -> None:
+    def show(self, length: int, truncation: Truncation, loss_steps: ArrayLike, *, both: bool = False) -> None:
         """Draw `length` timesteps under a truncation, with losses at these timesteps (counted from 1)."""
         height = len(self._lines(self.size.width))
-        self._shown = (length, truncation, loss_steps)
+        self._shown, self._both = (length, truncation, loss_steps), both
         if len(self._lines(self.size.width)) != height:
             self.refresh(layout=True)
         self.redraw()
@@ -223,4 +228,4 @@ class StretchBar(CanvasWidget):
                 x += len(text)
 
     def _lines(self, width: int) -> tuple[Line, ...]:
-        return stretch(*self._shown, width, self.palette.charset)
+        return stretch(*self._shown, width, self.palette.charset, both=self._both)

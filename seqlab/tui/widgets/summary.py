@@ -17,6 +17,8 @@ from seqlab.tui.wording import duration, size
 
 _LABEL = 8
 """Cells of a line's label."""
+_NO_FORMULA = "as the run measures them"
+"""What is said of rungs under another loss than the one that their formulas are for."""
 Line = tuple[str, str]
 """A line's label, and what it says."""
 
@@ -91,7 +93,7 @@ class Summary(Widget):
 def brief_lines(facts: Facts) -> list[Line]:
     """Two lines: size and time; rungs."""
     rungs = " · ".join(f"{number(rung.value)} {rung.label}" for rung in facts.spec.rungs())
-    return [("", " · ".join(_size(facts))), ("", f"rungs {rungs}")]
+    return [("", " · ".join(_size(facts))), ("", f"rungs {rungs or _NO_FORMULA}")]
 
 
 def full_lines(facts: Facts) -> list[Line]:
@@ -103,7 +105,9 @@ def full_lines(facts: Facts) -> list[Line]:
     width = max(map(len, values), default=0)
     for index, (value, rung) in enumerate(zip(values, spec.rungs(), strict=True)):
         lines.append(("Rungs" if index == 0 else "", f"{value:>{width}}  {rung.label}"))
-    if values:
+    if not values:
+        lines.append(("Rungs", f"{_NO_FORMULA}  ({spec.loss.label})"))
+    else:
         lines[2] = ("Rungs", f"{lines[2][1]}  ({spec.loss.label})")
     if facts.preset and facts.changed:
         lines.append(("Claims", f"none: {facts.preset} was changed"))

@@ -1,0 +1,116 @@
+"""Weights for PyTorch: a safetensors file under its names, and code that builds the module and loads them.
+
+PyTorch is not needed to write it. Its recurrent layers have fewer options than ours: what they lack is
+refused.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+import numpy as np
+
+from seqlab.cells.rnn import RNN
+from seqlab.exports.base import RECURRENT, Export, Format, Outputs, Said, place, refuse, unsaid, weights
+from seqlab.runs import tensors as safetensors
+
+if TYPE_CHECKING:
+    from seqlab.runs.run import Run
+    from seqlab.spec import Spec
+
+_SAID: Said = {
+    "rnn": {"activation": ("tanh", "relu")},
+    "lstm": {},
+    "gru": {"reset": ("after",)},
+    "esn": {"leak": (1.0,)},
+}
+_CLASSES = {"rnn": "RNN", "lstm": "LSTM", "gru": "GRU", "esn": "RNN"}
+
+
+class Torch(Format):
+    """A safetensors file; PyTorch's `load_state_dict` takes it as it is, strictly."""
+
+    summary: ClassVar[str] = "weights as safetensors under PyTorch's names, and code that loads them"
+    rank: ClassVar[int] = 1
+
+    to: Literal["torch"] = "torch"
+
+    def make(self, run: Run, step: int | None, out: Path | None, outputs: Outputs) -> Export:
+        """The checkpoint's weights; its metadata has `format` and `gate_order`."""
+        spec = run.spec
+        refuse("PyTorch", reasons(spec))
+        step, tensors = weights(run, step, RECURRENT)
+        labels = {"format": "pt", "gate_order": ",".join(spec.model.gates)}
+        content = safetensors.encode(tensors, {"run": run.name, "step": step}, labels)
+        path = place(run, out, ".safetensors")
+        return Export({path: content}, (f"the weights after step {step:,}",), snippet(spec, path, run.name))
+
+
+def reasons(spec: Spec) -> list[str]:
+    """What PyTorch's layers cannot say of a network."""
+    model = spec.model
+    said = {
+        cell: {**values, "residual": (False, *(() if _adds(spec) else (True,)))}
+        for cell, values in _SAID.items()
+    }
+    return unsaid(model, said, "PyTorch")
+
+
+def _adds(spec: Spec) -> bool:
+    """Whether any layer's input is added to its output."""
+    model = spec.model
+    widths = (model.inputs_of(layer, spec.task.features) for layer in range(model.layers))
+    return model.residual and model.width in widths
+
+
+def snippet(spec: Spec, path: Path, name: str) -> str:
+    """Code that builds the module and loads the file."""
+    model, task = spec.model, spec.task
+    options = [str(task.features), str(model.hidden)]
+    if model.layers > 1:
+        options.append(f"num_layers={model.layers}")
+    if model.bidirectional:
+        options.append("bidirectional=True")
+    if isinstance(model, RNN):
+        options.append(f"nonlinearity={model.activation!r}")
+    if np.dtype(spec.training.precision) == np.float64:
+        options.append("dtype=torch.float64")
+    dtype = options[-1:] if "dtype" in options[-1] else []
+    linear = [str(model.width), str(task.outputs), *dtype]
+    return _SNIPPET.format(
+        name=name,
+        layer=f"torch.nn.{_CLASSES[model.cell]}({', '.join(options)})",
+        linear=f"torch.nn.Linear({', '.join(linear)})",
+        inputs=task.features,
+        width=model.width,
+        outputs=task.outputs,
+        path=str(path),
+    )
+
+
+_SNIPPET = """\
+# {name}
+import torch
+from safetensors.torch import load_file
+
+
+class Network(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.rnn = {layer}
+        self.readout = {linear}
+
+    def forward(self, inputs):  # [T, B, {inputs}]
+        states, _ = self.rnn(inputs)  # [T, B, {width}]
+        return self.readout(states)  # [T, B, {outputs}]
+
+
+weights = load_file({path!r})
+network = Network()
+network.load_state_dict(
+    {{name if name.startswith("readout.") else f"rnn.{{name}}": value for name, value in weights.items()}},
+    strict=True,
+)
+network.eval()
+"""
