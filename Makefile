@@ -52,6 +52,7 @@ bench: $(VENV)/developed  ## beside PyTorch and JAX, most of an hour: writes ben
 	$(BIN)/python -m benchmarks.growth
 	$(BIN)/python -m benchmarks.start_up
 	$(BIN)/python -m benchmarks.recording
+	$(BIN)/python -m benchmarks.cells
 
 clean:  ## remove what was set up here
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -56,14 +56,14 @@ class Seqlab:
 
     def export(self) -> Tensors:
         """Weights under PyTorch's names, and the batch."""
-        weights = self._trainer.network.parameters.to_torch(self._trainer.network.cell)
+        weights = self._trainer.network.parameters.to_torch()
         whole = self._parts[0]
         return {**weights, "x": whole.inputs, "target": whole.targets[-1]}
 
     def gradients(self, variant: str) -> tuple[float, Tensors]:
         """The loss and its gradient, under PyTorch's names."""
         loss, gradient = self._trainer.backpropagate(self._parts)
-        return loss, gradient.to_torch(self._trainer.network.cell)
+        return loss, gradient.to_torch()
 
     def step(self, variant: str) -> Step:
         """A training step."""

@@ -24,7 +24,8 @@ PARTS = ("training_step", "threads", "growth", "start_up", "recording")
 PREFACE = """# Measurements of the core
 
 Put together by the scripts named below each heading, from what they measured; the figures are in
-`benchmarks/results`. Those of the lab and its screen are in `benchmarks/LAB.md`. To measure again:
+`benchmarks/results`. Those of the lab and its screen are in `benchmarks/LAB.md`, what each cell costs is in
+`docs/cells.md`. To measure again:
 
     make bench
 """

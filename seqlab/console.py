@@ -122,6 +122,9 @@ def ended(snapshot: Snapshot) -> str:
     accuracy = _latest(snapshot, "eval/accuracy")
     if not math.isnan(accuracy):
         words.append(f"accuracy {accuracy:.1%}")
+    alone = _latest(snapshot, "eval/free_accuracy")
+    if not math.isnan(alone):
+        words.append(f"{alone:.1%} on its own answers")
     forecast = _latest(snapshot, "eval/forecast")
     if not math.isnan(forecast):
         words.append(f"forecast {number(forecast)}")

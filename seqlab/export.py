@@ -53,13 +53,14 @@ def outputs_of(
     spec: Spec, weights: Tensors, inputs: NDArray[Any], lengths: NDArray[Any] | None
 ) -> NDArray[np.float32]:
     """What a network says in float32: outputs [T, B, O]. Arguments as in `seqlab.exports.base.Outputs`."""
-    from seqlab.training.network import Network, Pass
+    from seqlab.training.decoder import new_pass
+    from seqlab.training.network import Network
 
     console.say("comparing with the network's own outputs")
     data = spec.model_dump(exclude_none=True)
     network = Network(validate({**data, "training": {**data["training"], "precision": "float32"}}))
-    network.parameters.load_torch(network.cell, weights)
-    work = Pass(network, inputs.shape[1], len(inputs))
+    network.parameters.load_torch(weights)
+    work = new_pass(network, inputs.shape[1], len(inputs))
     work.reset()
     outputs: NDArray[np.float32] = work.forward(inputs, 0, lengths).copy()
     return outputs

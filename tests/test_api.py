@@ -41,7 +41,7 @@ def test_an_interrupt_stops_the_run_and_is_passed_on(tmp_path, monkeypatch):
 
     def interrupted(folder, worker):
         run = seqlab.open_run(folder)
-        until(lambda: run.rows > 0, 120)
+        until(lambda: run.rows > 0, 300)
         raise KeyboardInterrupt
         yield
 
@@ -56,9 +56,9 @@ def test_a_run_can_be_followed_while_it_trains(tmp_path):
     spec = small(steps=3_000)
     training = threading.Thread(target=seqlab.train, args=(spec, tmp_path))
     training.start()
-    until(lambda: list_runs(tmp_path), 60)
+    until(lambda: list_runs(tmp_path), 300)
     run = seqlab.open_run(list_runs(tmp_path)[0])
-    until(lambda: run.rows > 10, 120)
+    until(lambda: run.rows > 10, 300)
     assert run.wait(120) == "finished"
     training.join()
 

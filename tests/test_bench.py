@@ -92,7 +92,7 @@ def run_bench(*arguments: str, **variables: str) -> subprocess.CompletedProcess[
         capture_output=True,
         text=True,
         stdin=subprocess.DEVNULL,
-        timeout=180,
+        timeout=300,
         env={**environment_for(None), **variables},
     )
 

@@ -28,7 +28,7 @@ def seqlab(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedP
         capture_output=True,
         text=True,
         stdin=subprocess.DEVNULL,
-        timeout=180,
+        timeout=300,
         cwd=cwd,
     )
 
@@ -168,7 +168,7 @@ def test_a_worker_that_is_killed_is_said_to_be_lost(long, tmp_path):
     with start("run", long, "--json", "--out", tmp_path / "runs") as process:
         run = running(tmp_path / "runs")
         os.kill(run.status.pid, signal.SIGKILL)
-        out, _ = process.communicate(timeout=60)
+        out, _ = process.communicate(timeout=300)
         assert process.returncode == 1
         assert json.loads(out.splitlines()[-1])["event"] == "lost"
 
@@ -180,11 +180,11 @@ def test_how_a_run_was_left_is_not_how_its_next_worker_ended(spec, tmp_path):
         to_toml(small(steps=10_000_000, log_every=5, frame_every=1_000_000, eval_every=1_000_000))
     )
     left = open_run(seqlab("run", long, "--detach", "--out", out).stdout.strip())
-    until(lambda: left.rows > 0, 60)
+    until(lambda: left.rows > 0, 300)
     end(left)
     before = left.status.pid
     with start("resume", left.path, "--out", out) as process:
-        until(lambda: left.status.pid != before, 60)
+        until(lambda: left.status.pid != before, 300)
         os.kill(left.status.pid, signal.SIGKILL)
         assert process.wait(60) == 1
 
@@ -192,7 +192,7 @@ def test_how_a_run_was_left_is_not_how_its_next_worker_ended(spec, tmp_path):
 @pytest.mark.parametrize("closed", ["<&-", "2>&-"])
 def test_closed_streams_are_no_reason_to_fail(closed, spec, tmp_path):
     command = f"{' '.join(SEQLAB)} run {spec} --out {tmp_path / 'runs'} {closed}"
-    done = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0
     assert "finished" in done.stdout
 
@@ -205,7 +205,7 @@ def test_a_narrow_encoding_is_no_reason_to_fail(spec, tmp_path, monkeypatch):
 
 def test_a_reader_that_has_enough_is_no_reason_for_a_traceback():
     done = subprocess.run(
-        f"{' '.join(SEQLAB)} schema | head -1", shell=True, capture_output=True, text=True, timeout=60
+        f"{' '.join(SEQLAB)} schema | head -1", shell=True, capture_output=True, text=True, timeout=300
     )
     assert done.stdout == "{\n"
     assert "Traceback" not in done.stderr
@@ -313,7 +313,7 @@ def test_detach_leaves_a_run_that_can_be_resumed_and_lengthened(spec, long, tmp_
     left = seqlab("run", long, "--detach", *out)
     assert left.returncode == 0
     run = open_run(left.stdout.strip())
-    until(lambda: run.rows > 0, 60)
+    until(lambda: run.rows > 0, 300)
     busy = seqlab("resume", run.name, *out)
     assert busy.returncode == 2
     assert "already; seqlab watch" in busy.stderr
@@ -403,9 +403,9 @@ class start(subprocess.Popen):  # noqa: N801 - reads as the action that it is
 
 def running(out: Path):
     """The run that was just started, once it trains."""
-    until(lambda: list_runs(out), 60)
+    until(lambda: list_runs(out), 300)
     run = open_run(list_runs(out)[0])
-    until(lambda: run.state == "training" and run.rows > 0, 120)
+    until(lambda: run.state == "training" and run.rows > 0, 300)
     return run
 
 

@@ -45,6 +45,7 @@ def test_there_is_a_preset_for_every_claim():
         "adding-gru",
         "adding-irnn",
         "adding-lstm",
+        "adding-mgu",
         "adding-rnn",
         "adding-truncated",
         "bilstm-ahead",
@@ -58,6 +59,7 @@ def test_there_is_a_preset_for_every_claim():
         "lstm-sine",
         "order-gru",
         "peephole-timing",
+        "sine-feedforward",
         "sine-gru",
         "vanishing",
     }
@@ -96,10 +98,10 @@ def test_with_and_without_the_future_networks_are_equally_wide_and_trained_alike
     assert with_future.model.width == without.model.width
 
 
-def test_reservoir_and_lstm_are_rivals_on_the_very_task_of_the_gru():
-    rivals = [load_spec(name) for name in ("esn-sine", "lstm-sine", "sine-gru")]
-    assert rivals[0].task == rivals[1].task == rivals[2].task
-    assert [spec.model.cell for spec in rivals] == ["esn", "lstm", "gru"]
+def test_reservoir_lstm_and_control_are_rivals_on_the_very_task_of_the_gru():
+    rivals = [load_spec(name) for name in ("esn-sine", "lstm-sine", "sine-gru", "sine-feedforward")]
+    assert all(spec.task == rivals[0].task for spec in rivals)
+    assert [spec.model.cell for spec in rivals] == ["esn", "lstm", "gru", "feedforward"]
     assert rivals[0].training.eval_sequences == rivals[1].training.eval_sequences
 
 

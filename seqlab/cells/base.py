@@ -37,11 +37,17 @@ class State:
         name: its name in frames.
         label: in words.
         kind: `gate` in [0, 1], `signed` in [-1, 1], `free` without bounds.
+        rows: what there is one value of at each timestep.
     """
 
     name: str
     label: str
     kind: Literal["gate", "signed", "free"]
+    rows: str = "unit"
+
+
+ATTENTION = State("attention", "attention", "gate", "encoder step")
+"""How much a decoder looks at each step of its encoder; they add up to 1."""
 
 
 @dataclass(frozen=True)
@@ -73,10 +79,17 @@ class Cell(Choice):
 
     Class attributes:
         carried_names: the states handed from step to step.
+        equations: one step, an equation a line, each gate and state by its name; ∘ is elementwise.
+        changes: by a setting as in a spec, what takes the place of what, a change a line: an equation that of
+            the one with the same left side, `A for B` that of B everywhere.
+        source: where it was published.
     """
 
     discriminator: ClassVar[str] = "cell"
     carried_names: ClassVar[tuple[str, ...]] = ("h",)
+    equations: ClassVar[str]
+    changes: ClassVar[Mapping[str, str]] = {}
+    source: ClassVar[str]
 
     cell: str
     hidden: int = Field(
@@ -99,6 +112,10 @@ class Cell(Choice):
         lt=1.0,
         description="share of units hidden between layers while training, the same at every step",
     )
+    attention: bool = Field(
+        False,
+        description="a decoder looks back at all states of its encoder (Luong et al. 2015, general)",
+    )
     init: Init = Field("uniform", description="how the weights start")
 
     @model_validator(mode="after")
@@ -118,6 +135,11 @@ class Cell(Choice):
         return 2 if self.bidirectional else 1
 
     @property
+    def passes(self) -> Literal["onwards", "both", "nowhere"]:
+        """Which way anything goes from step to step."""
+        return "both" if self.bidirectional else "onwards"
+
+    @property
     def width(self) -> int:
         """How wide a layer's output is: the states of both directions side by side."""
         return self.directions * self.hidden
@@ -135,10 +157,11 @@ class Cell(Choice):
         residual = self.residual and self.inputs_of(layer, features) == self.width
         return self.bidirectional or residual or (self.dropout > 0 and layer < self.layers - 1)
 
-    def shown(self) -> tuple[State, ...]:
-        """The gates and states that panels show, of both directions."""
+    def shown(self, layer: int) -> tuple[State, ...]:
+        """The gates and states of a layer that panels show, of both directions."""
         back = (State(s.name + REVERSE, f"{s.label}, backwards", s.kind) for s in self.states())
-        return (*self.states(), *(back if self.bidirectional else ()))
+        top = self.attention and layer == self.layers - 1
+        return (*self.states(), *(back if self.bidirectional else ()), *((ATTENTION,) if top else ()))
 
     @property
     @abstractmethod

@@ -1,8 +1,4 @@
-"""Echo state network (Jaeger 2001): a reservoir drawn and never trained, and a readout by ridge regression.
-
-h_t = (1 - α) h_{t-1} + α tanh(x_t W + h_{t-1} U + b); W ~ U[±input_scale], b ~ U[±bias_scale], U ~ U[±1] at
-the given density, scaled to spectral radius ρ.
-"""
+"""Echo state network (Jaeger 2001): a reservoir that is never trained, and a readout by ridge regression."""
 
 from __future__ import annotations
 
@@ -21,6 +17,13 @@ class ESN(Cell):
 
     summary: ClassVar[str] = "a random reservoir; only the readout is fitted, in closed form"
     rank: ClassVar[int] = 80
+    equations: ClassVar[str] = """\
+h_t = (1 - α) h_{t-1} + α tanh(x_t W + h_{t-1} U + b)
+V, d = argmin Σ ‖h_t V + d - y_t‖²/N + β ‖V‖², over all N answers y_t beyond the washout"""
+    source: ClassVar[str] = (
+        'H. Jaeger (2001), "The echo state approach to analysing and training recurrent neural networks", '
+        "GMD Report 148"
+    )
 
     cell: Literal["esn"] = "esn"
     hidden: int = Field(

@@ -1,4 +1,4 @@
-"""The control without memory: h_t = φ(x_t W + b).
+"""The control without memory.
 
 What it learns needs no past; what only the others learn does.
 """
@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal, Self
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from seqlab.cells.activations import KINDS, VARIANTS, Activation
+from seqlab.cells.activations import CHANGES, KINDS, VARIANTS, Activation
 from seqlab.cells.base import Arrays, Cell, Part, Shape, State, derivatives_shape, packed_size
 
 
@@ -20,6 +20,12 @@ class Feedforward(Cell):
 
     summary: ClassVar[str] = "no memory: each step by itself, the control"
     rank: ClassVar[int] = 90
+    equations: ClassVar[str] = "h_t = φ(x_t W + b)"
+    changes: ClassVar[Mapping[str, str]] = CHANGES
+    source: ClassVar[str] = (
+        "a layer of the multilayer perceptron, the same at each step: D. E. Rumelhart, G. E. Hinton & "
+        'R. J. Williams (1986), "Learning representations by back-propagating errors", Nature 323'
+    )
 
     cell: Literal["feedforward"] = "feedforward"
     activation: Activation = Field("tanh", description="φ, the nonlinearity of the units")
@@ -40,6 +46,11 @@ class Feedforward(Cell):
     def gates(self) -> tuple[str, ...]:
         """The units alone."""
         return ("h",)
+
+    @property
+    def passes(self) -> Literal["both", "nowhere"]:
+        """Nowhere, unless a decoder looks back."""
+        return "both" if self.attention else "nowhere"
 
     @property
     def variant(self) -> int:

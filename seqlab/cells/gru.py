@@ -1,9 +1,7 @@
 """Gated recurrent unit (Cho et al. 2014).
 
-r, z = σ(x_t W_· + h_{t-1} U_· + b_·); h_t = (1-z)∘n + z∘h_{t-1}. The reset gate acts after the matrix
-product, as in cuDNN and PyTorch: n = tanh(x_t W_n + b_n + r∘(h_{t-1} U_n + b_hn)); or before it, as first
-published: n = tanh(x_t W_n + (r∘h_{t-1}) U_n + b_n). If after, x_t W and h_{t-1} U may each be normalised
-(Ba, Kiros & Hinton 2016), in rows of all three gates.
+The reset gate acts after the matrix product, as in cuDNN and PyTorch, or before it, as first published. If
+after, x_t W and h_{t-1} U may each be normalised, in rows of all three gates.
 """
 
 from __future__ import annotations
@@ -23,6 +21,19 @@ class GRU(LayerNormed):
 
     summary: ClassVar[str] = "reset and update gates, one state"
     rank: ClassVar[int] = 3
+    equations: ClassVar[str] = """\
+r_t = σ(x_t W_r + h_{t-1} U_r + b_r)
+z_t = σ(x_t W_z + h_{t-1} U_z + b_z)
+n_t = tanh(x_t W_n + b_n + r_t∘(h_{t-1} U_n + b_hn))
+h_t = (1 - z_t)∘n_t + z_t∘h_{t-1}"""
+    changes: ClassVar[Mapping[str, str]] = {
+        'reset = "before"': "n_t = tanh(x_t W_n + (r_t∘h_{t-1}) U_n + b_n)",
+        **LayerNormed.changes,
+    }
+    source: ClassVar[str] = (
+        'K. Cho et al. (2014), "Learning phrase representations using RNN encoder-decoder for statistical '
+        'machine translation", EMNLP, with reset = "before"; after is that of cuDNN and PyTorch'
+    )
 
     cell: Literal["gru"] = "gru"
     reset: Literal["after", "before"] = Field(

@@ -1,13 +1,13 @@
 """Layer normalisation inside a cell (Ba, Kiros & Hinton 2016), for the cells that know it.
 
-x_t W becomes g_x∘N(x_t W) and h_{t-1} U becomes g_h∘N(h_{t-1} U), where N brings each sequence's row, of all
-gates together, to mean 0 and variance 1. There is no shift beside the gains, as the bias is one.
+N brings each sequence's row, of all gates together, to mean 0 and variance 1. There is no shift beside the
+gains, as the bias is one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +15,17 @@ from pydantic import Field, model_validator
 
 from seqlab.cells.base import Cell, Part, Shape, derivatives_shape, packed_size
 
+NORMALISED = "g_x∘N(x_t W) for x_t W\ng_h∘N(h_{t-1} U) for h_{t-1} U"
+"""What it changes, in every equation, as in `Cell.changes`."""
+
 _NAMES = {"gx": "norm_ih_l", "gh": "norm_hh_l"}
 """Names on disk of the gains; PyTorch has none."""
 
 
 class LayerNormed(Cell):
     """A cell with a second kernel, that normalises what is summed up."""
+
+    changes: ClassVar[Mapping[str, str]] = {"layer_norm = true": NORMALISED}
 
     layer_norm: bool = Field(
         False,

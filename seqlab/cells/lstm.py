@@ -1,13 +1,6 @@
 """Long short-term memory (Hochreiter & Schmidhuber 1997), with the forget gate of Gers et al. (2000).
 
-i, f, o = σ(x_t W_· + h_{t-1} U_· + b_·); g = tanh(x_t W_g + h_{t-1} U_g + b_g);
-c_t = f∘c_{t-1} + i∘g; h_t = o∘tanh(c_t).
-
-Options, in any combination: gates may see the cell state through peepholes, p_i∘c_{t-1} inside i,
-p_f∘c_{t-1} inside f, p_o∘c_t inside o (Gers & Schmidhuber 2000); f may be 1 - i (Greff et al. 2017), or 1 as
-it was in 1997; σ may be made of three straight lines. Without any of them the kernel is `lstm`. With layer
-normalisation (Ba, Kiros & Hinton 2016) x_t W, h_{t-1} U and the c_t inside tanh are normalised, each by
-itself.
+Options go together in any combination. Without any the kernel is `lstm`.
 """
 
 from __future__ import annotations
@@ -20,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
+from seqlab.cells.activations import FORMULAS
 from seqlab.cells.base import Arrays, Part, Shape, State, derivatives_shape
-from seqlab.cells.layer_norm import LayerNormed
+from seqlab.cells.layer_norm import NORMALISED, LayerNormed
 
 _PEEPHOLES, _COUPLED, _NO_FORGET, _HARD = 1, 2, 4, 8
 """The bits of `variant`, as in `seqlab.kernels.lstm_options`."""
@@ -36,6 +30,12 @@ class BaseLSTM(LayerNormed):
     """What every LSTM is, with or without peepholes."""
 
     carried_names: ClassVar[tuple[str, ...]] = ("h", "c")
+    changes: ClassVar[Mapping[str, str]] = {
+        'forget = "coupled"': "f_t = 1 - i_t",
+        'forget = "none"': "f_t = 1",
+        'gate_activation = "hard_sigmoid"': f"σ(a) = {FORMULAS['hard_sigmoid']}",
+        "layer_norm = true": f"{NORMALISED}\nh_t = o_t∘tanh(g_c∘N(c_t) + b_c)",
+    }
 
     forget: Literal["own", "coupled", "none"] = Field(
         "own", description="a gate of its own, coupled (1 - the input gate), or none: nothing is forgotten"
@@ -212,6 +212,23 @@ class LSTM(BaseLSTM):
 
     summary: ClassVar[str] = "input, forget and output gates around an additive memory"
     rank: ClassVar[int] = 2
+    equations: ClassVar[str] = """\
+i_t = σ(x_t W_i + h_{t-1} U_i + b_i)
+f_t = σ(x_t W_f + h_{t-1} U_f + b_f)
+g_t = tanh(x_t W_g + h_{t-1} U_g + b_g)
+c_t = f_t∘c_{t-1} + i_t∘g_t
+o_t = σ(x_t W_o + h_{t-1} U_o + b_o)
+h_t = o_t∘tanh(c_t)"""
+    changes: ClassVar[Mapping[str, str]] = {
+        **BaseLSTM.changes,
+        "peepholes = true": "p_i∘c_{t-1} + b_i for b_i\np_f∘c_{t-1} + b_f for b_f\np_o∘c_t + b_o for b_o",
+    }
+    source: ClassVar[str] = (
+        'S. Hochreiter & J. Schmidhuber (1997), "Long short-term memory", Neural Computation 9(8), with '
+        'forget = "none"; the forget gate: F. A. Gers, J. Schmidhuber & F. Cummins (2000), "Learning to '
+        'forget: continual prediction with LSTM", Neural Computation 12(10); forget = "coupled": K. Greff et '
+        'al. (2017), "LSTM: a search space odyssey", IEEE TNNLS 28(10)'
+    )
 
     cell: Literal["lstm"] = "lstm"
     peepholes: bool = Field(False, description="gates see the cell state, too")

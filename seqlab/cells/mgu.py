@@ -1,7 +1,4 @@
-"""Minimal gated unit (Zhou et al. 2016): a GRU whose one gate both resets and updates.
-
-f = σ(x_t W_f + h_{t-1} U_f + b_f); n = tanh(x_t W_n + (f∘h_{t-1}) U_n + b_n); h_t = (1-f)∘h_{t-1} + f∘n.
-"""
+"""Minimal gated unit (Zhou et al. 2016): a GRU whose one gate both resets and updates."""
 
 from __future__ import annotations
 
@@ -17,6 +14,14 @@ class MGU(Cell):
 
     summary: ClassVar[str] = "a single gate, which both resets and updates"
     rank: ClassVar[int] = 5
+    equations: ClassVar[str] = """\
+f_t = σ(x_t W_f + h_{t-1} U_f + b_f)
+n_t = tanh(x_t W_n + (f_t∘h_{t-1}) U_n + b_n)
+h_t = (1 - f_t)∘h_{t-1} + f_t∘n_t"""
+    source: ClassVar[str] = (
+        'G.-B. Zhou, J. Wu, C.-L. Zhang & Z.-H. Zhou (2016), "Minimal gated unit for recurrent neural '
+        'networks", International Journal of Automation and Computing 13(3)'
+    )
 
     cell: Literal["mgu"] = "mgu"
 

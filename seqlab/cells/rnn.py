@@ -1,13 +1,14 @@
-"""The simple recurrent network: h_t = φ(x_t W + h_{t-1} U + b) (Elman 1990)."""
+"""The simple recurrent network (Elman 1990)."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 from numpy.typing import NDArray
 from pydantic import Field
 
-from seqlab.cells.activations import KINDS, VARIANTS, Activation
+from seqlab.cells.activations import CHANGES, KINDS, VARIANTS, Activation
 from seqlab.cells.base import Arrays, Shape, State, derivatives_shape
 from seqlab.cells.layer_norm import LayerNormed
 from seqlab.methods.initialisers import Init
@@ -18,6 +19,9 @@ class RNN(LayerNormed):
 
     summary: ClassVar[str] = "one nonlinearity, no gates (Elman 1990)"
     rank: ClassVar[int] = 1
+    equations: ClassVar[str] = "h_t = φ(x_t W + h_{t-1} U + b)"
+    changes: ClassVar[Mapping[str, str]] = {**CHANGES, **LayerNormed.changes}
+    source: ClassVar[str] = 'J. L. Elman (1990), "Finding structure in time", Cognitive Science 14(2)'
 
     cell: Literal["rnn"] = "rnn"
     activation: Activation = Field("tanh", description="φ, the nonlinearity of the state")

@@ -33,12 +33,12 @@ Outputs = Callable[["Spec", "Tensors", NDArray[Any], "NDArray[Any] | None"], NDA
 Said = Mapping[str, Mapping[str, Collection[Any]]]
 """By cell, the values that its fields may have for a format to say it; other fields as by default."""
 
-RECURRENT = r"(weight|bias)_(ih|hh)_l\d+(_reverse)?|readout\.(weight|bias)"
+RECURRENT = r"((en|de)coder\.)?(weight|bias)_(ih|hh)_l\d+(_reverse)?|readout\.(weight|bias)|attention\.weight"
 """PyTorch's names of a recurrent network's weights."""
 
 _LEAK = r"leak_l\d+(_reverse)?"
 
-_EVERYONE_SAYS = {"cell", "hidden", "layers", "bidirectional"}
+_EVERYONE_SAYS = {"cell", "hidden", "layers", "bidirectional", "attention"}
 _OF_TRAINING = {
     *("dropout", "init", "chrono", "forget_bias"),
     *("spectral_radius", "input_scale", "bias_scale", "density", "ridge", "washout"),

@@ -119,7 +119,7 @@ def gradient(run: Run, frame: Frame, step: int | None) -> Figure:
     length, cut = len(probe["mask"]), spec.training.cut
     losses = np.flatnonzero((probe["mask"] > 0).any(axis=1))
     x = 1 + frame.time_stride * np.arange(len(frame.tensors["layer0/gradient"]))
-    reach = reached(length, cut, losses)
+    reach = reached(length, cut, losses, passes=spec.model.passes)
     positive = False
     for layer in range(spec.model.layers):
         named = f"layer {layer + 1}" if spec.model.layers > 1 else "gradient"

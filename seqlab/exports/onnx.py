@@ -51,7 +51,7 @@ class ONNX(Format):
         from seqlab.exports.onnx_model import SAID, build
 
         spec = run.spec
-        refuse("ONNX", unsaid(spec.model, SAID, "ONNX"))
+        refuse("ONNX", [*unsaid(spec.model, SAID, "ONNX"), *_two_stacks(spec)])
         runners = dict(self._runners(spec))
         step, kept = weights(run, step, rf"{RECURRENT}|weight_p[iof]_l\d+(_reverse)?")
         tensors = {name: value.astype(np.float32) for name, value in kept.items()}
@@ -137,6 +137,14 @@ def _ran(
     except Exception as error:
         words = str(error).strip().splitlines() or [type(error).__name__]
         raise RunError(f"{name} cannot run the model: {words[0]}") from error
+
+
+def _two_stacks(spec: Spec) -> list[str]:
+    """That the model that is written is one stack of layers, where there are two."""
+    name = spec.task.name
+    return [f'task.name = "{name}": an encoder and a decoder, and what is written is one stack of layers'] * (
+        len(spec.stacks) > 1
+    )
 
 
 def _probe(spec: Spec) -> tuple[NDArray[np.float32], Lengths]:

@@ -74,17 +74,20 @@ def snippet(spec: Spec, path: Path, name: str) -> str:
         options.append("bidirectional=True")
     if isinstance(model, RNN):
         options.append(f"nonlinearity={model.activation!r}")
-    if np.dtype(spec.training.precision) == np.float64:
-        options.append("dtype=torch.float64")
-    dtype = options[-1:] if "dtype" in options[-1] else []
-    linear = [str(model.width), str(task.outputs), *dtype]
-    return _SNIPPET.format(
+    double = np.dtype(spec.training.precision) == np.float64
+    dtype = ["dtype=torch.float64"] if double else []
+    linear = [str(spec.seen), str(task.outputs), *dtype]
+    looking = [str(model.hidden)] * 2 + ["bias=False", *dtype]
+    return (_ENCODED if task.encoder_steps else _SNIPPET).format(
         name=name,
-        layer=f"torch.nn.{_CLASSES[model.cell]}({', '.join(options)})",
+        layer=f"torch.nn.{_CLASSES[model.cell]}({', '.join([*options, *dtype])})",
         linear=f"torch.nn.Linear({', '.join(linear)})",
+        looking=f"\n        self.attention = torch.nn.Linear({', '.join(looking)})" * model.attention,
+        looks=_LOOKS * model.attention,
         inputs=task.features,
         width=model.width,
         outputs=task.outputs,
+        reads=task.encoder_steps,
         path=str(path),
     )
 
@@ -114,3 +117,32 @@ network.load_state_dict(
 )
 network.eval()
 """
+
+_ENCODED = """\
+# {name}
+import torch
+from safetensors.torch import load_file
+
+
+class Network(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.encoder = {layer}
+        self.decoder = {layer}{looking}
+        self.readout = {linear}
+
+    def forward(self, inputs):  # [T, B, {inputs}]: the encoder reads the first {reads} steps
+        seen, last = self.encoder(inputs[:{reads}])  # [{reads}, B, {width}]
+        states, _ = self.decoder(inputs[{reads}:], last){looks}
+        return self.readout(states)  # [T - {reads}, B, {outputs}]
+
+
+network = Network()
+network.load_state_dict(load_file({path!r}), strict=True)
+network.eval()
+"""
+
+_LOOKS = """
+        scores = torch.einsum("tbh,sbh->tbs", states, self.attention(seen))
+        found = torch.einsum("tbs,sbh->tbh", scores.softmax(2), seen)
+        states = torch.cat([states, found], 2)"""

@@ -1,5 +1,6 @@
 """The compiled mathematics: a file per cell, or per variety of one, forward and backward side by side.
 
+Attention, the readout, the losses and the optimisers have files of their own beside them.
 Every kernel is a plain function on NumPy arrays that the caller owns, compiled by Numba on its first call
 (`jit.py`) and kept on disk. Arrays are C-contiguous and of one dtype, float32 or float64; sequences are
 time-major. Shapes are named by the letters of the field: T timesteps, B sequences, F inputs, H units, O

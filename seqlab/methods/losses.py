@@ -39,8 +39,8 @@ class Loss:
         return self.targets != "classes"
 
     def fits(self, own: Loss) -> bool:
-        """Whether it can stand in for a task's own loss: numbers in [0, 1] are numbers, too."""
-        return self.targets == own.targets or (self.targets, own.targets) == ("values", "bits")
+        """Whether it can stand in for a task's own loss: what outputs mean must stay the same."""
+        return self.targets == own.targets
 
     def scale(self, count: float, outputs: int) -> float:
         """What each unmasked term is multiplied by, given the number of unmasked steps."""

@@ -21,7 +21,7 @@ from seqlab.runs import files, layout
 from seqlab.runs.layout import RunError
 
 #: What a worker obeys.
-COMMANDS = ("pause", "continue", "step", "stop", "set")
+COMMANDS = ("pause", "continue", "step", "stop", "set", "rival")
 
 _NAME = re.compile(r"(\d{1,20})-[A-Za-z0-9]+\.json")
 _VIEWER = "viewer-"

@@ -122,7 +122,8 @@ def number(value: object) -> float:
     if isinstance(value, str) and value in _NOT_FINITE:
         return _NOT_FINITE[value]
     if isinstance(value, int | float):
-        return float(value)
+        with contextlib.suppress(OverflowError):
+            return float(value)
     raise ValueError(f"{value!r} is not a number")
 
 

@@ -172,10 +172,11 @@ def _shapes(spec: Spec) -> dict[str, Shape]:
     """The shapes of the weights, by PyTorch's names and in their order."""
     *parts, readout = spec.parameter_shapes()
     shapes: dict[str, Shape] = {}
-    for part, own in zip(spec.model.parts(), parts, strict=True):
+    for (stack, part), own in zip(spec.parts(), parts, strict=True):
         nothing = {name: np.zeros(shape, np.float32) for name, shape in own.items()}
-        shapes |= {name: value.shape for name, value in spec.model.to_torch(nothing, part).items()}
-    return shapes | {"readout.weight": readout["V"][::-1], "readout.bias": readout["d"]}
+        shapes |= {stack + name: value.shape for name, value in spec.model.to_torch(nothing, part).items()}
+    shapes |= {"readout.weight": readout["V"][::-1], "readout.bias": readout["d"]}
+    return shapes | ({"attention.weight": readout["A"]} if "A" in readout else {})
 
 
 def _misfits(named: Mapping[str, _Stored], shapes: Mapping[str, Shape], precision: str) -> list[str]:
@@ -210,9 +211,11 @@ def _own(named: Mapping[str, _Stored], spec: Spec) -> dict[str, NDArray[Any]]:
     """Weights that fit, in the form of a checkpoint's."""
     model, precision = spec.model, spec.training.precision
     tensors = {name: each.array.astype(precision) for name, each in named.items()}
-    own = {name: value for name, value in tensors.items() if name.startswith("readout.")}
-    for part in model.parts():
-        own |= model.to_torch(model.from_torch(tensors, part), part)
+    own = {name: value for name, value in tensors.items() if name.startswith(("readout.", "attention."))}
+    for stack, part in spec.parts():
+        behind = {name.removeprefix(stack): value for name, value in tensors.items() if stack in name}
+        folded = model.to_torch(model.from_torch(behind, part), part)
+        own |= {stack + name: value for name, value in folded.items()}
     return own
 
 

@@ -20,6 +20,7 @@ from seqlab.runs.frames import Frame, read_frame
 from seqlab.runs.kept import steps_in
 from seqlab.runs.layout import RunError, Status
 from seqlab.runs.metrics import MetricsFile, Series
+from seqlab.runs.rival import Rival, rival_from
 from seqlab.runs.tail import Tail
 from seqlab.runs.tensors import Tensors
 
@@ -70,6 +71,7 @@ class Snapshot:
         rows: how many rows there are.
         events: the events in order, each with `time`, `step`, `event` and its fields.
         rungs: the task's rungs, once they are measured.
+        rival: what an echo state network reaches on the same task, once it was asked for and is known.
         frame: the newest frame, live or kept, or None.
         probe: the probe batch: `inputs [T,B,F]`, `targets [T,B,O]` or `[T,B]`, `mask [T,B]`, and where there
             are any `lengths [B]` and `future [horizon,B,O]`; or None.
@@ -87,6 +89,7 @@ class Snapshot:
     rows: int
     events: tuple[Mapping[str, Any], ...]
     rungs: tuple[RungValue, ...]
+    rival: Rival | None
     frame: Frame | None
     probe: Tensors | None
     skipped: int
@@ -143,6 +146,7 @@ class RunReader:
             rows=self._metrics.rows,
             events=self._events.events,
             rungs=self._events.rungs,
+            rival=self._events.rival,
             frame=frame,
             probe=probe,
             skipped=self._metrics.skipped + self._events.skipped,
@@ -165,6 +169,7 @@ class _Events:
         self._skipped = 0
         self.events: tuple[Mapping[str, Any], ...] = ()
         self.rungs: tuple[RungValue, ...] = ()
+        self.rival: Rival | None = None
 
     @property
     def skipped(self) -> int:
@@ -174,7 +179,7 @@ class _Events:
         restarts = self._tail.restarts
         lines = self._tail.poll()
         if self._tail.restarts != restarts:
-            self.events, self.rungs, self._skipped = (), (), 0
+            self.events, self.rungs, self.rival, self._skipped = (), (), None, 0
         fresh = []
         for line in lines:
             try:
@@ -183,11 +188,13 @@ class _Events:
                 self._skipped += 1
         self.events += tuple(fresh)
         for event in fresh:
-            if event["event"] == "rungs":
-                try:
+            try:
+                if event["event"] == "rungs":
                     self.rungs = tuple(_rung(each) for each in event["rungs"])
-                except (KeyError, TypeError, ValueError):
-                    self._skipped += 1
+                elif event["event"] == "rival":
+                    self.rival = rival_from(event)
+            except (KeyError, TypeError, ValueError):
+                self._skipped += 1
 
 
 class _Cached(Generic[T]):

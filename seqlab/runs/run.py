@@ -23,6 +23,7 @@ from seqlab.runs.kept import steps_in
 from seqlab.runs.layout import RunError, Status
 from seqlab.runs.metrics import Series
 from seqlab.runs.reader import RungValue, RunReader, Snapshot
+from seqlab.runs.rival import Rival
 from seqlab.runs.tensors import Tensors
 
 if TYPE_CHECKING:
@@ -106,6 +107,11 @@ class Run:
     def rungs(self) -> tuple[RungValue, ...]:
         """The task's rungs, by formula and as measured on this run's eval split."""
         return self.snapshot().rungs
+
+    @property
+    def rival(self) -> Rival | None:
+        """What an echo state network reached on the same task, if a lab has asked for it."""
+        return self.snapshot().rival
 
     @property
     def probe(self) -> Tensors | None:

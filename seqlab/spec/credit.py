@@ -5,19 +5,22 @@ timesteps that ends where the block does (Williams & Peng 1990). Truncation k is
 windows that adjoin. Derivatives never leave a window. So a timestep gets a gradient exactly if some window
 holds it, and a loss of that window's block at it or later. This is a fact about the setting; what a network
 learns inside a window may well carry over. A network that also runs from the end to the start cannot be cut,
-and any loss of it reaches every step.
+and any loss of it reaches every step; in one without memory it reaches its own.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 Truncation: TypeAlias = int | tuple[int, int]
 """k, with 0 for none; or (stride k1, window k2)."""
+
+Passes: TypeAlias = Literal["onwards", "both", "nowhere"]
+"""Which way anything goes from step to step within a network."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,7 @@ def walls(timesteps: int, truncation: Truncation) -> NDArray[np.int64]:
 
 
 def reached(
-    timesteps: int, truncation: Truncation, loss_steps: NDArray[np.int64], *, both: bool = False
+    timesteps: int, truncation: Truncation, loss_steps: NDArray[np.int64], *, passes: Passes = "onwards"
 ) -> NDArray[np.bool_]:
     """Which timesteps get a gradient: bool [T].
 
@@ -68,24 +71,27 @@ def reached(
         timesteps: T.
         truncation: see `Truncation`.
         loss_steps: the steps with a loss, counted from 0.
-        both: whether the network runs in both directions.
+        passes: see `Passes`.
     """
     reach = np.zeros(timesteps, dtype=np.bool_)
-    for first, last in stretches(timesteps, truncation, loss_steps, both=both):
+    for first, last in stretches(timesteps, truncation, loss_steps, passes=passes):
         reach[first : last + 1] = True
     return reach
 
 
 def stretches(
-    timesteps: int, truncation: Truncation, loss_steps: NDArray[np.int64], *, both: bool = False
+    timesteps: int, truncation: Truncation, loss_steps: NDArray[np.int64], *, passes: Passes = "onwards"
 ) -> list[tuple[int, int]]:
     """The first and last timestep, from 0, that get a gradient in each window whose block has a loss.
 
     Arguments as for `reached`.
     """
     losses = np.unique(loss_steps)
-    if both and losses.size:
+    if passes == "both" and losses.size:
         return [(0, timesteps - 1)]
+    if passes == "nowhere":
+        runs = np.split(losses, np.flatnonzero(np.diff(losses) > 1) + 1)
+        return [(int(run[0]), int(run[-1])) for run in runs if run.size]
     found = []
     for window in windows(timesteps, truncation):
         place = int(np.searchsorted(losses, window.stop))

@@ -44,8 +44,38 @@ def longest_window(spec: Spec) -> int:
     return max(window.stop - window.start for window in cut)
 
 
+def pass_numbers(spec: Spec, batch: int, window: int) -> int:
+    """How many numbers the buffers hold of what takes sequences through a network; see `pass_buffers`."""
+    encoder = spec.task.encoder_steps
+    stacks = [
+        pass_buffers(spec, batch, steps) for steps in ((encoder, window - encoder) if encoder else (window,))
+    ]
+    if encoder:
+        stacks.append({("y",): (window, batch, spec.task.outputs)})
+    if spec.model.attention:
+        stacks.append(
+            {(name,): shape for name, shape in attention_buffers(spec, batch, window - encoder).items()}
+        )
+    return sum(math.prod(shape) for shapes in stacks for shape in shapes.values())
+
+
+def attention_buffers(spec: Spec, batch: int, window: int) -> dict[str, Shape]:
+    """Shapes of what attention needs for `window` steps, by their names in `seqlab.kernels.attention`."""
+    H, S = spec.model.hidden, spec.task.encoder_steps
+    both = (window, batch, 2 * H)
+    return {
+        "weights": (window, batch, S),
+        "queries": (window, batch, H),
+        "joined": both,
+        "djoined": both,
+        "dseen": (S, batch, H),
+        "slopes": (S,),
+        "dquery": (H,),
+    }
+
+
 def pass_buffers(spec: Spec, batch: int, window: int) -> dict[Key, Shape]:
-    """Shapes of all buffers of a pass of `batch` sequences through windows of `window` timesteps.
+    """Shapes of all buffers of a pass of `batch` sequences through windows of `window` timesteps of a stack.
 
     Keys are ("y",), ("dy",), ("scratch", n) of the readout; for each part of the model (part, what, n) with
     what one of packed, carried, record, scratch, dh and carry, as the kernels know them; and (what, layer),
@@ -57,8 +87,8 @@ def pass_buffers(spec: Spec, batch: int, window: int) -> dict[Key, Shape]:
     shapes: dict[Key, Shape] = {
         ("y",): outputs,
         ("dy",): outputs,
-        ("scratch", 0): (task.outputs, model.width),
-        ("scratch", 1): (task.outputs, model.width),
+        ("scratch", 0): (task.outputs, spec.seen),
+        ("scratch", 1): (task.outputs, spec.seen),
     }
     for number, part in enumerate(model.parts()):
         features = model.inputs_of(part.layer, task.features)
@@ -86,11 +116,7 @@ def step_bytes(spec: Spec) -> int:
     item = 8 if spec.training.precision == "float64" else 4
     parts = slices(spec)
     window = longest_window(spec)
-    buffers = sum(
-        math.prod(shape)
-        for start, stop in parts
-        for shape in pass_buffers(spec, stop - start, window).values()
-    )
+    buffers = sum(pass_numbers(spec, stop - start, window) for start, stop in parts)
     solved = spec.model.closed_form
     vectors = 1 + (0 if solved else len(spec.training.optimizer.slots)) + len(parts)
     factor = 8 * factor_size(spec) ** 2 if solved else 0
@@ -103,14 +129,14 @@ def step_bytes(spec: Spec) -> int:
 
 def factor_size(spec: Spec) -> int:
     """Columns of what a readout that is solved for is fitted to: states, 1, targets."""
-    return spec.model.width + 1 + spec.task.outputs
+    return spec.seen + 1 + spec.task.outputs
 
 
 def matrix_operations(spec: Spec) -> int:
     """Floating-point operations in the matrix products of one training step, a product and a sum being two.
 
     For each layer z = x W + h U, ∂L/∂h = ∂L/∂z Uᵀ, ∂L/∂U = hᵀ ∂L/∂z, ∂L/∂W = xᵀ ∂L/∂z, and, above the lowest,
-    whose inputs are just given, ∂L/∂x = ∂L/∂z Wᵀ. The readout's, which are few, are left out.
+    whose inputs are just given, ∂L/∂x = ∂L/∂z Wᵀ. The readout's and attention's, which are few, are left out.
     """
     model, task = spec.model, spec.task
     products = sum(

@@ -13,6 +13,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from seqlab.cells import CELLS, Cell
+from seqlab.cells.base import Part
 from seqlab.choices import Choice
 from seqlab.methods import CLIPS, LOSSES, OPTIMIZERS, SCHEDULES, Clip, Loss, Optimizer, Schedule
 from seqlab.methods.clipping import NormClip
@@ -58,6 +59,7 @@ Metric: TypeAlias = Literal[
     "eval/loss",
     "eval/accuracy",
     "eval/forecast",
+    "eval/free_accuracy",
     "probe/gradient_first",
     "probe/gradient_last",
     "probe/gradient_ratio",
@@ -103,8 +105,8 @@ class Stop(Section):
 
     @property
     def upwards(self) -> bool:
-        """Whether more is better, as it is for the accuracy alone."""
-        return self.metric == "eval/accuracy"
+        """Whether more is better, as it is for accuracies alone."""
+        return self.metric in ("eval/accuracy", "eval/free_accuracy")
 
 
 class Training(Section):
@@ -335,8 +337,31 @@ class Spec(Section):
         return self
 
     @model_validator(mode="after")
+    def _a_decoder_needs_the_whole_encoder(self) -> Spec:
+        task, model = self.task, self.model
+        if not task.encoder_steps:
+            if model.attention:
+                shaped = [name for name, each in TASKS.items() if each.summary.startswith("encoder")]
+                raise ValueError(
+                    f"model.attention: {task.name} has no encoder to look back at: false, or a task that "
+                    f"has one ({', '.join(shaped)})"
+                )
+            return self
+        if model.bidirectional:
+            raise ValueError(
+                f"model.bidirectional: the decoder of {task.name} cannot read from the end what it has not "
+                "said yet: false"
+            )
+        if self.training.cut:
+            raise ValueError(
+                f"training.truncation: {task.name} has an encoder, which only the decoder's losses teach: "
+                "truncation = 0, and neither stride nor window"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _claims_can_be_checked(self) -> Spec:
-        rungs = {(rung.metric, rung.name) for rung in self.task.rungs() if self.has_rungs(rung.metric)}
+        rungs = {(rung.metric, rung.name) for rung in self.task.rungs()}
         for number, claim in enumerate(self.expect, 1):
             if claim.metric is None:
                 continue
@@ -405,6 +430,8 @@ class Spec(Section):
             without.add("eval/accuracy")
         if not self.task.forecast_horizon:
             without.add("eval/forecast")
+        if not self.task.encoder_steps:
+            without.add("eval/free_accuracy")
         return tuple(name for name in METRICS if name not in without)
 
     @property
@@ -421,14 +448,10 @@ class Spec(Section):
         """The task's rungs of one metric whose formula holds, highest first.
 
         Formulas are for the task's own loss. Under another one what a rung's predictor loses is still
-        measured in the run, where there are rungs at all (`has_rungs`).
+        measured in the run.
         """
         holds = metric != "eval/loss" or self.loss_name == self.task.loss
         return tuple(rung for rung in self.task.rungs() if rung.metric == metric) if holds else ()
-
-    def has_rungs(self, metric: str) -> bool:
-        """Whether the guesses of the task's rungs mean the same under the loss: a logit is not a value."""
-        return metric != "eval/loss" or self.loss.targets == LOSSES[self.task.loss].targets
 
     @property
     def parameters(self) -> int:
@@ -436,10 +459,29 @@ class Spec(Section):
         sizes = (shape for layer in self.parameter_shapes() for shape in layer.values())
         return sum(int(np.prod(shape)) for shape in sizes)
 
+    @property
+    def stacks(self) -> tuple[str, ...]:
+        """What stands before the names of weights, of each stack of layers: a decoder has its own."""
+        return ("encoder.", "decoder.") if self.task.encoder_steps else ("",)
+
+    def parts(self) -> tuple[tuple[str, Part], ...]:
+        """What has weights of its own, in the order of the parameters, each with its stack."""
+        return tuple((stack, part) for stack in self.stacks for part in self.model.parts())
+
+    @property
+    def seen(self) -> int:
+        """How many numbers the readout sees: the top layer's output, and what attention finds."""
+        return self.model.width * (2 if self.model.attention else 1)
+
     def parameter_shapes(self) -> tuple[dict[str, tuple[int, ...]], ...]:
-        """Shapes by name, of each layer in each direction, the readout `V [width, O]`, `d [O]` last."""
+        """Shapes by name, of each of `parts`, the readout `V [seen, O]`, `d [O]` last.
+
+        With attention the readout has `A [H, H]` as well.
+        """
         model, outputs = self.model, self.task.outputs
         parts = [
-            model.parameter_shapes(model.inputs_of(part.layer, self.task.features)) for part in model.parts()
+            model.parameter_shapes(model.inputs_of(part.layer, self.task.features))
+            for _, part in self.parts()
         ]
-        return (*parts, {"V": (model.width, outputs), "d": (outputs,)})
+        readout = {"V": (self.seen, outputs), "d": (outputs,)}
+        return (*parts, {**readout, **({"A": (model.hidden, model.hidden)} if model.attention else {})})

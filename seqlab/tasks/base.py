@@ -138,6 +138,15 @@ class Task(Choice):
         """How many steps the network runs free on its own outputs after step T; 0 for none."""
         return 0
 
+    @property
+    def encoder_steps(self) -> int:
+        """How many steps an encoder reads before a decoder with weights of its own goes on; 0 for neither."""
+        return 0
+
+    def feed(self, outputs: NDArray[Any]) -> NDArray[Any]:
+        """What a network that runs free reads after it has said `outputs` [..., O]: [..., F]."""
+        return outputs
+
     @abstractmethod
     def loss_steps(self) -> NDArray[np.int64]:
         """The timesteps (from 0, ascending) at which a sequence can have a loss."""

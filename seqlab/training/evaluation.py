@@ -18,7 +18,8 @@ from seqlab.kernels.denormals import as_zeros
 from seqlab.methods import LOSSES
 from seqlab.spec.credit import windows
 from seqlab.tasks import Batch, Rung
-from seqlab.training.network import Network, Pass
+from seqlab.training.decoder import AnyPass, EncoderDecoder, new_pass
+from seqlab.training.network import Network
 from seqlab.training.truncation import Sequences
 
 CHUNK = 128
@@ -39,11 +40,13 @@ class Evaluation:
         loss: mean over the whole split.
         accuracy: share of right answers, where the task has any.
         forecast: mean squared error of the free-running forecast, where there is one.
+        free_accuracy: share of right answers of a decoder that reads its own, where there is one.
     """
 
     loss: float
     accuracy: float | None
     forecast: float | None
+    free_accuracy: float | None
 
 
 @dataclass(frozen=True)
@@ -73,8 +76,9 @@ class Evaluator:
         guesses = 8 * task.timesteps * task.outputs * len(task.rungs())
         chunk = max(1, min(CHUNK, _CHUNK_BYTES // (drawn + guesses)))  # by the task's fields alone
         self._sizes = [min(chunk, count - start) for start in range(0, count, chunk)]
-        self._windows = windows(spec.task.timesteps, 0 if spec.model.bidirectional else WINDOW)
-        self._idle: list[Pass] = []
+        whole = spec.model.bidirectional or task.encoder_steps
+        self._windows = windows(task.timesteps, 0 if whole else WINDOW)
+        self._idle: list[AnyPass] = []
         self._keep = drawn * count <= _KEPT_BYTES
         self._kept: dict[int, tuple[Batch, Sequences]] = {}
 
@@ -86,12 +90,13 @@ class Evaluator:
     def evaluate(self, chunks: int | None = None) -> Evaluation:
         """Run the whole split forward, or only its first chunks."""
         sums = np.sum(self._parallel(self._chunk, range(self.chunks if chunks is None else chunks)), axis=0)
-        loss, unmasked, right, asked, squares, steps = (float(value) for value in sums)
+        loss, unmasked, right, asked, squares, steps, free = (float(value) for value in sums)
         task = self._network.spec.task
         return Evaluation(
             loss=loss * self._network.spec.loss.scale(unmasked, task.outputs),
             accuracy=right / asked if asked else None,
             forecast=squares / steps if steps else None,
+            free_accuracy=free / asked if task.encoder_steps else None,
         )
 
     def rungs(self) -> list[MeasuredRung]:
@@ -134,7 +139,7 @@ class Evaluator:
 
     @as_zeros()
     def _chunk(self, number: int) -> NDArray[np.float64]:
-        """Sums of a chunk: loss, unmasked steps, right, asked, squared forecast errors, forecasts."""
+        """Sums: loss, unmasked steps, right, asked, squared errors of forecasts, forecasts, right free."""
         task = self._network.spec.task
         batch, sequences = self._data(number)
         work = self._take(self._sizes[number])
@@ -148,15 +153,17 @@ class Evaluator:
             if task.judged:
                 hits, questions = task.correct(outputs, sequences.targets[cut], sequences.mask[cut])
                 right, asked = right + hits, asked + questions
-        squares = 0.0
-        if batch.future is not None:
+        squares = free = 0.0
+        if isinstance(work, EncoderDecoder):
+            free, _ = task.correct(work.run_free(sequences.inputs), sequences.targets, sequences.mask)
+        elif batch.future is not None:
             forecast = run_free(work, outputs[-1:], len(batch.future))
             squares = float(np.sum((forecast.astype(np.float64) - batch.future) ** 2))
         self._idle.append(work)
-        unmasked = float(batch.mask.sum())
-        return np.array([loss, unmasked, right, asked, squares, self._forecast_steps(batch) * task.outputs])
+        unmasked, steps = float(batch.mask.sum()), self._forecast_steps(batch) * task.outputs
+        return np.array([loss, unmasked, right, asked, squares, steps, free])
 
-    def _take(self, batch: int) -> Pass:
+    def _take(self, batch: int) -> AnyPass:
         """A pass that no other thread uses; popping and appending are atomic."""
         fitting = [work for work in self._idle if work.batch == batch]
         for work in fitting:
@@ -165,14 +172,14 @@ class Evaluator:
             except ValueError:
                 continue
             return work
-        return Pass(self._network, batch, self._windows[0].stop)
+        return new_pass(self._network, batch, self._windows[0].stop)
 
     @staticmethod
     def _forecast_steps(batch: Batch) -> float:
         return 0.0 if batch.future is None else float(batch.future.shape[0] * batch.future.shape[1])
 
 
-def run_free(work: Pass, first: NDArray[Any], horizon: int) -> NDArray[Any]:
+def run_free(work: AnyPass, first: NDArray[Any], horizon: int) -> NDArray[Any]:
     """Go on from the states that the last window left, on the network's own outputs.
 
     Args:

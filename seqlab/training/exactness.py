@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from seqlab.spec import Spec
 from seqlab.spec.credit import windows
 from seqlab.spec.plan import longest_window
+from seqlab.training.decoder import new_pass
 from seqlab.training.joints import dropout_masks
-from seqlab.training.network import Network, Pass
+from seqlab.training.network import Network
 from seqlab.training.parameters import Parameters
 from seqlab.training.truncation import Sequences, sweep
 
@@ -94,7 +95,7 @@ def compare(
     problem = _Problem(network, Sequences.of(network, batch))
     gradients = problem.gradient()
     draw = np.random.default_rng(training.seed)
-    names = [*(f"layer {part}" for part in spec.model.parts()), "readout"]
+    names = [*(f"{stack.replace('.', ', ')}layer {part}" for stack, part in spec.parts()), "readout"]
     for owner, parameters, found in zip(names, network.parameters.named, gradients.named, strict=True):
         for name, block in parameters.items():
             if not block.size:  # what a cell has only with another option
@@ -112,7 +113,7 @@ class _Problem:
         self._windows = windows(spec.task.timesteps, spec.training.cut)
         self._resets = spec.training.at_walls == "reset"
         self._scale = spec.loss.scale(float(sequences.mask.sum()), spec.task.outputs)
-        self._pass = Pass(network, sequences.inputs.shape[1], longest_window(spec))
+        self._pass = new_pass(network, sequences.inputs.shape[1], longest_window(spec))
         self._pass.masks = dropout_masks(spec, 1)
         self._starts = list(self._states())
 

@@ -110,13 +110,13 @@ def dropout_masks(spec: Spec, step: int) -> list[NDArray[Any]] | None:
     A pure function of the seed and the step.
 
     Returns:
-        [B, width] each, of 0 and 1/(1 - p); None without dropout.
+        [B, width] each, of 0 and 1/(1 - p), stack by stack; None without dropout.
     """
     model, training = spec.model, spec.training
     if not model.dropout:
         return None
     key = np.array([training.seed, DROPOUT_STREAM | step], dtype=np.uint64)
     draw = np.random.Generator(np.random.Philox(key=key))
-    shape = (model.layers - 1, training.batch_size, model.width)
+    shape = (len(spec.stacks) * (model.layers - 1), training.batch_size, model.width)
     kept = draw.random(shape) >= model.dropout
     return list((kept / (1 - model.dropout)).astype(training.precision))

@@ -56,16 +56,19 @@ class Network:
         rng = np.random.Generator(
             np.random.Philox(key=np.array([spec.training.seed, INITIAL_STREAM], dtype=np.uint64))
         )
-        for part, views in zip(self.cell.parts(), self.parameters.named[:-1], strict=True):
+        for (_, part), views in zip(spec.parts(), self.parameters.named[:-1], strict=True):
             features = self.cell.inputs_of(part.layer, spec.task.features)
             for name, value in self.cell.initialise(rng, features).items():
                 views[name][...] = value
         V, _ = self.parameters.readout
         V[...] = rng.uniform(-1, 1, V.shape) / np.sqrt(V.shape[0])
+        if self.cell.attention:
+            A = self.parameters.named[-1]["A"]
+            A[...] = rng.uniform(-1, 1, A.shape) / np.sqrt(len(A))
 
     def empty(self) -> Parameters:
         """Zeros in the form of the parameters, for gradients and optimiser slots."""
-        return Parameters(self.spec.parameter_shapes(), self.dtype)
+        return Parameters(self.spec, self.dtype)
 
 
 _GROUPS = ("packed", "carried", "record", "scratch", "dh", "carry")
@@ -141,14 +144,17 @@ class Pass:
         network: whose weights are used.
         batch: B, how many sequences.
         window: the longest window that will be asked for.
+        stack: which of the network's stacks of layers.
 
     Attributes:
         masks: for each layer but the last, what its output is multiplied by [B, width]; None without dropout.
     """
 
-    def __init__(self, network: Network, batch: int, window: int) -> None:
+    def __init__(self, network: Network, batch: int, window: int, stack: int = 0) -> None:
         self.network = network
         self.batch = batch
+        count = len(network.cell.parts())
+        self._own = slice(stack * count, (stack + 1) * count)
         self.masks: Sequence[NDArray[Any]] | None = None
         shapes = pass_buffers(network.spec, batch, window)
         self._memory = {key: _zeros(prod(shape), network.dtype) for key, shape in shapes.items()}
@@ -171,7 +177,7 @@ class Pass:
         """Use the network's weights as they are now; the states stay."""
         self._has_weights = True
         network = self.network
-        for part, parameters in zip(self._current.parts, network.parameters.layers, strict=True):
+        for part, parameters in zip(self._current.parts, network.parameters.layers[self._own], strict=True):
             network.pack(parameters, part.packed)
 
     def clear_states(self) -> None:
@@ -275,7 +281,7 @@ class Pass:
 
     def layers_backward(self, x: NDArray[Any], gradients: Parameters, first: int, *, across: bool) -> None:
         """The second half of `backward`: down through the layers."""
-        window, weights = self._current, list(gradients.layers)
+        window, weights = self._current, list(gradients.layers[self._own])
         for number in range(len(window.layers) - 1, -1, -1):
             layer = window.layers[number]
             joint, below = layer.joint, window.layers[number - 1] if number else None
@@ -323,6 +329,16 @@ class Pass:
     def top(self) -> NDArray[Any]:
         """What the readout saw [m, B, width], after `forward`; a buffer."""
         return self._current.layers[-1].out
+
+    def from_above(self) -> NDArray[Any]:
+        """Where ∂L/∂`top` stands that the readout leaves and `layers_backward` starts from."""
+        return self._current.layers[-1].dout
+
+    def take_over(self, later: Pass) -> None:
+        """Let ∂L/∂state come into the end of this window as it left another pass at the start of its own."""
+        for part, other in zip(self._current.parts, later._current.parts, strict=True):
+            for derivative, value in zip(part.carry, other.carry, strict=True):
+                derivative[...] = value
 
     def derivatives(self) -> list[NDArray[Any]]:
         """∂L/∂h_t [m, B, width] of each layer, after `backward`, directions side by side; maybe a buffer."""

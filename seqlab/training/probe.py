@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from seqlab.spec.credit import Window, reached, windows
 from seqlab.spec.plan import PROBE_SEQUENCES, longest_window
+from seqlab.training.decoder import AnyPass, EncoderDecoder, new_pass
 from seqlab.training.evaluation import run_free
-from seqlab.training.network import Network, Pass
+from seqlab.training.network import Network
 from seqlab.training.truncation import Sequences, sweep, sweep_back
 
 
@@ -54,7 +55,7 @@ class Probe:
         self._windows = windows(task.timesteps, spec.training.cut)
         self._tiles = windows(task.timesteps, longest)
         self._resets = spec.training.at_walls == "reset"
-        self._pass = Pass(self._network, PROBE_SEQUENCES, longest)
+        self._pass = new_pass(self._network, PROBE_SEQUENCES, longest)
         self._unused = network.empty()
         self._scale = spec.loss.scale(float(self.batch.mask.sum()), task.outputs)
         last = _last_losses(self.batch.mask)
@@ -63,7 +64,8 @@ class Probe:
         self._single_loss = bool((last == self.batch.mask).all())
         steps = np.flatnonzero(self.batch.mask.any(axis=1))
         self._last_step = int(steps[-1])
-        self._reaches_first = bool(reached(task.timesteps, spec.training.cut, steps)[0])
+        reach = reached(task.timesteps, spec.training.cut, steps, passes=spec.model.passes)
+        self._reaches_first = bool(reach[0])
 
     def tensors(self) -> dict[str, NDArray[Any]]:
         """The batch itself, as the run folder keeps it."""
@@ -82,7 +84,9 @@ class Probe:
         task, work = self._network.spec.task, self._pass
         tensors: dict[str, NDArray[np.float32]] = {}
         truncated = self._gradients(self._sequences, self._scale, full=False, seen=tensors)
-        if self.batch.future is not None:
+        if isinstance(work, EncoderDecoder):
+            tensors["free"] = work.run_free(self._sequences.inputs)[:, 0].astype(np.float32)
+        elif self.batch.future is not None:
             forecast = run_free(work, work.outputs()[-1:], task.forecast_horizon)
             tensors["forecast"] = forecast[:, 0].astype(np.float32)
         cut = len(self._windows) > 1
@@ -93,7 +97,7 @@ class Probe:
                 tensors[f"layer{layer}/{name}"] = values.astype(np.float32)
         return Look(tensors, self._metrics(truncated, credit))
 
-    def _see(self, window: Window, work: Pass, tensors: dict[str, NDArray[np.float32]]) -> None:
+    def _see(self, window: Window, work: AnyPass, tensors: dict[str, NDArray[np.float32]]) -> None:
         """Outputs, gates and states of the first sequence."""
         found = {"outputs": work.outputs()}
         for layer, named in enumerate(work.observed()):
@@ -118,7 +122,7 @@ class Probe:
         norms = [np.zeros(self._network.spec.task.timesteps) for _ in range(self._network.cell.layers)]
         overlap: list[NDArray[np.float64]] = []
 
-        def keep(window: Window, work: Pass) -> None:
+        def keep(window: Window, work: AnyPass) -> None:
             if seen is not None:
                 self._see(window, work, seen)
             sums = [derivative.astype(np.float64) for derivative in work.derivatives()]

@@ -23,6 +23,7 @@ from seqlab.kernels import optimizers
 from seqlab.kernels.denormals import as_zeros
 from seqlab.spec import Spec
 from seqlab.spec.plan import factor_size
+from seqlab.training.network import Pass
 from seqlab.training.trainer import OPTIMIZER, Step, Trainer
 from seqlab.training.truncation import Sequences
 
@@ -88,6 +89,7 @@ class RidgeTrainer(Trainer):
         """The loss of a slice, with the readout's gradient; and its rows (h, 1, y)."""
         work, gradients = self.passes[number], self._gradients[number]
         washout = self.spec.model.washout  # type: ignore[attr-defined]
+        assert isinstance(work, Pass)  # the readout of a decoder is trained to tell classes
         work.reset()
         gradients.flat[:] = 0
         rows, total, batch = [], 0.0, slice(part.first, part.first + work.batch)

@@ -7,6 +7,7 @@ Nothing here looks at a clock, a file or the number of threads: the same spec gi
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -22,9 +23,10 @@ from seqlab.methods.noise import gradient_noise
 from seqlab.spec import Spec, Training
 from seqlab.spec.credit import Window, windows
 from seqlab.spec.plan import longest_window, slices
+from seqlab.training.decoder import new_pass
 from seqlab.training.evaluation import Evaluation, Evaluator
 from seqlab.training.joints import dropout_masks
-from seqlab.training.network import Network, Pass
+from seqlab.training.network import Network
 from seqlab.training.parameters import Parameters
 from seqlab.training.probe import Probe
 from seqlab.training.team import Team
@@ -82,7 +84,7 @@ class Trainer:
         self._largest = float(np.finfo(self.network.dtype).max) ** (0.5 if self.optimizer.squares else 1)
         self._slices = slices(spec)
         window = longest_window(spec)
-        self.passes = [Pass(self.network, stop - start, window) for start, stop in self._slices]
+        self.passes = [new_pass(self.network, stop - start, window) for start, stop in self._slices]
         self._gradients = [self.network.empty() for _ in self._slices]
         self._layers = layers_of(spec, self._gradients[0].flat)
         self._windows = windows(spec.task.timesteps, spec.training.cut)
@@ -150,12 +152,9 @@ class Trainer:
 
     def state(self) -> dict[str, NDArray[Any]]:
         """θ and the optimiser's state, as copies under PyTorch's names: what a checkpoint holds."""
-        cell = self.network.cell
-        tensors = {MODEL + name: value for name, value in self.network.parameters.to_torch(cell).items()}
+        tensors = {MODEL + name: value for name, value in self.network.parameters.to_torch().items()}
         for slot, values in self._slots.items():
-            tensors.update(
-                {f"{OPTIMIZER}{slot}.{name}": value for name, value in values.to_torch(cell).items()}
-            )
+            tensors.update({f"{OPTIMIZER}{slot}.{name}": value for name, value in values.to_torch().items()})
         tensors[f"{OPTIMIZER}updates"] = np.array([self._updates], np.int64)
         return tensors
 
@@ -166,10 +165,9 @@ class Trainer:
             KeyError: a tensor is missing.
             ValueError: a tensor does not fit the spec.
         """
-        cell = self.network.cell
-        self.network.parameters.load_torch(cell, tensors, MODEL)
+        self.network.parameters.load_torch(tensors, MODEL)
         for slot, values in self._slots.items():
-            values.load_torch(cell, tensors, f"{OPTIMIZER}{slot}.")
+            values.load_torch(tensors, f"{OPTIMIZER}{slot}.")
         self._updates = int(tensors[f"{OPTIMIZER}updates"][0])
         self.step = step
 
@@ -277,10 +275,10 @@ def _losses(parts: Sequence[Sequences], start: int = 0, stop: int | None = None)
 def layers_of(spec: Spec, vector: NDArray[Any]) -> list[NDArray[Any]]:
     """Views of a flat vector in the form of the parameters: of each layer, in all directions; the readout."""
     *parts, readout = (sum(map(math.prod, shapes.values())) for shapes in spec.parameter_shapes())
-    sizes = [0] * spec.model.layers
-    for part, size in zip(spec.model.parts(), parts, strict=True):
-        sizes[part.layer] += size
-    return np.split(vector, np.cumsum([*sizes, readout])[:-1])
+    sizes: dict[tuple[str, int], int] = defaultdict(int)
+    for (stack, part), size in zip(spec.parts(), parts, strict=True):
+        sizes[stack, part.layer] += size
+    return np.split(vector, np.cumsum([*sizes.values(), readout])[:-1])
 
 
 def regularise(training: Training, theta: NDArray[Any], gradient: NDArray[Any], update: int) -> bool:

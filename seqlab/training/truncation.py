@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 from seqlab.kernels.denormals import as_zeros
 from seqlab.spec.credit import Window
 from seqlab.tasks import Batch
-from seqlab.training.network import Network, Pass
+from seqlab.training.decoder import AnyPass
+from seqlab.training.network import Network
 from seqlab.training.parameters import Parameters
 
-After = Callable[[Window, Pass], None]
+After = Callable[[Window, AnyPass], None]
 """Called after each window's backward pass, to look at what it left."""
 
 
@@ -67,7 +68,7 @@ class Sequences:
 
 @as_zeros()
 def sweep(
-    work: Pass,
+    work: AnyPass,
     sequences: Sequences,
     windows: Iterable[Window],
     scale: float,
@@ -109,7 +110,7 @@ def sweep(
 
 @as_zeros()
 def sweep_back(
-    work: Pass,
+    work: AnyPass,
     sequences: Sequences,
     windows: Sequence[Window],
     scale: float,

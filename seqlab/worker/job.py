@@ -25,6 +25,7 @@ from seqlab.runs.writer import PATIENCE, RunWriter
 from seqlab.spec import Spec, load_spec
 from seqlab.worker.environment import differences, environment
 from seqlab.worker.recorder import Recorder
+from seqlab.worker.rival import Rivalry
 from seqlab.worker.stopping import Stopping
 from seqlab.worker.warmth import Warmth, threads_for
 
@@ -62,6 +63,7 @@ class Job:
         self._threads = threads_for(self._spec)
         self._writer = RunWriter(folder)
         self._inbox = Inbox(folder, since)
+        self._rivalry = Rivalry(self._spec, lambda found: self._writer.event("rival", **found))
         self._changes = _recorded_changes(folder)
         planned = [int(value) for _, field, value in self._changes if field == STEPS]
         before = planned[-1] if planned else self._spec.training.steps
@@ -90,7 +92,7 @@ class Job:
                 recorder = Recorder(
                     trainer, self._writer, persister, self._inbox, self._steps, self._wall, self._stopping
                 )
-                with recorder:
+                with recorder, self._rivalry:
                     state, words, event = self._train(trainer, recorder)
                 persister.drain(PATIENCE)
             trainer.close()
@@ -135,7 +137,7 @@ class Job:
         before = [str(event.get("sha256")) for event in _events(self._folder, "initialised")]
         initial = load_initial(self._folder, before[-1] if before else None)
         if initial is not None:
-            trainer.network.parameters.load_torch(self._spec.model, initial.tensors)
+            trainer.network.parameters.load_torch(initial.tensors)
             self._writer.event("initialised", file=initial.file, sha256=initial.sha256)
 
     def _rungs(self, trainer: Trainer) -> list[dict[str, Any]]:
@@ -143,9 +145,8 @@ class Job:
         rungs = []
         for found in trainer.evaluator.rungs():
             rung, metric = found.rung, found.rung.metric
-            if self._spec.has_rungs(metric):
-                value = rung.value if rung in self._spec.rungs(metric) else None
-                rungs.append({**asdict(rung), "value": value, "measured": found.measured})
+            value = rung.value if rung in self._spec.rungs(metric) else None
+            rungs.append({**asdict(rung), "value": value, "measured": found.measured})
         return rungs
 
     def _resume(self, trainer: Trainer, now: dict[str, Any]) -> None:
@@ -256,6 +257,8 @@ class Job:
             self._writer.set_status(state="training")
         elif command.command == "set":
             return self._set(trainer, command)
+        elif command.command == "rival" and not any(_events(self._folder, "rival")):
+            return self._rivalry.begin()
         return ""
 
     def _show_paused(self, trainer: Trainer, recorder: Recorder) -> None:

@@ -36,7 +36,7 @@ class Warmth:
         self._interrupted = interrupted
         self._imported = False
         self._ahead: ahead.Second | None = None
-        self._compiled: dict[tuple[str, ...], float] = {}
+        self._compiled: dict[tuple[object, ...], float] = {}
 
     def warm(self, choice: Mapping[str, Any]) -> None:
         """Import, compile and measure for a resolved spec, saying where it is."""
@@ -73,6 +73,7 @@ class Warmth:
         training = spec.training
         key = (
             spec.model.kernel,
+            spec.model.attention,
             spec.loss_name,
             training.precision,
             training.optimizer.name,
@@ -156,17 +157,21 @@ def kernels_of(spec: Spec, trainer: Trainer) -> list[Callable[[], object]]:
     """
     import numpy as np
 
+    from seqlab.training.decoder import EncoderDecoder
     from seqlab.training.trainer import clip_gradient
 
     part, work, gradients = trainer.draw()[0], trainer.passes[0], trainer.network.empty()
+    stack = work.decoder if isinstance(work, EncoderDecoder) else work
+    steps = slice(0, len(stack.outputs()))
+    inputs, targets, mask = part.inputs[steps], part.targets[steps], part.mask[steps]
     huge = np.full(1, 1e30, spec.training.precision)
     calls: list[Callable[[], object]] = [
-        lambda: work.layers_forward(part.inputs, 0),
-        work.take_weights,
-        work.readout_forward,
-        lambda: work.loss(part.targets, part.mask, 1.0),
-        lambda: work.readout_backward(gradients),
-        lambda: work.layers_backward(part.inputs, gradients, 0, across=False),
+        lambda: stack.layers_forward(inputs, 0),
+        stack.take_weights,
+        stack.readout_forward,
+        lambda: stack.loss(targets, mask, 1.0),
+        lambda: stack.readout_backward(gradients),
+        lambda: stack.layers_backward(inputs, gradients, 0, across=False),
     ]
     if not spec.model.closed_form:
         calls += [

@@ -42,7 +42,7 @@ def weights_of(spec: Spec, seed: int = 0) -> dict[str, np.ndarray]:
     for named in network.parameters.named:
         if "leak" in named:
             named["leak"][:] = network.cell.leak
-    return network.parameters.to_torch(network.cell)
+    return network.parameters.to_torch()
 
 
 def run_of(spec: Spec, out: Path, weights: dict[str, np.ndarray] | None = None) -> Run:

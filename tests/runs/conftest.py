@@ -33,7 +33,7 @@ def folder(tmp_path: Path, spec: Spec) -> Path:
     return layout.create_run(spec, tmp_path / "runs")
 
 
-def until(condition: Callable[[], object], seconds: float = 30.0) -> None:
+def until(condition: Callable[[], object], seconds: float = 180.0) -> None:
     """Wait for `condition`, and fail if it does not come."""
     pause = threading.Event()
     deadline = time.monotonic() + seconds
@@ -64,6 +64,6 @@ def python(code: str, *arguments: object) -> Process:
 def output(code: str, *arguments: object) -> str:
     """What Python prints on `code`, which must succeed."""
     with python(code, *arguments) as process:
-        said, _ = process.communicate(timeout=60)
+        said, _ = process.communicate(timeout=300)
     assert process.returncode == 0
     return said

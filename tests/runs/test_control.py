@@ -40,7 +40,7 @@ def test_commands_from_before_the_worker_are_removed_unexecuted(folder: Path) ->
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        (b'{"command": "explode"}', "'explode' is not one of pause, continue, step, stop, set"),
+        (b'{"command": "explode"}', "'explode' is not one of pause, continue, step, stop, set, rival"),
         (b'{"command": ["stop"]}', "is not one of"),
         (b"{}", "'None' is not one of"),
         (b'{"command": "set", "value": 3}', "'set' needs the name of a field"),

@@ -42,14 +42,14 @@ def fixture(path: Path, precision: str) -> tuple[Spec, dict[str, np.ndarray], di
 
 def loaded(content: bytes, spec: Spec) -> Network:
     network = Network(spec)
-    network.parameters.load_torch(network.cell, tensors.decode(content)[0])
+    network.parameters.load_torch(tensors.decode(content)[0])
     return network
 
 
 def foreign(spec: Spec | None = None, seed: int = 0) -> dict[str, np.ndarray]:
     """Weights as PyTorch has them, both biases drawn."""
     network = Network(spec or spec_of())
-    names = network.parameters.to_torch(network.cell)
+    names = network.parameters.to_torch()
     draw = np.random.default_rng(seed)
     return {name: draw.normal(0, 0.4, value.shape).astype(np.float32) for name, value in names.items()}
 

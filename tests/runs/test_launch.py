@@ -54,14 +54,14 @@ def test_a_worker_says_what_it_does_and_nobody_waits_for_it(module: str) -> None
     assert worker.states() == []
     assert worker.alive
     worker.close()
-    assert worker.reap(30) == 0
+    assert worker.reap(300) == 0
     assert (worker.alive, worker.exit_code) == (False, 0)
 
 
 def test_a_worker_without_a_run_goes_away_with_its_input(module: str) -> None:
     worker = Worker(module=module)
     worker.close()
-    assert worker.reap(30) == 0
+    assert worker.reap(300) == 0
 
 
 def test_a_worker_with_a_run_needs_nobody(module: str, folder: Path) -> None:
@@ -79,7 +79,7 @@ def test_a_worker_with_a_run_needs_nobody(module: str, folder: Path) -> None:
     assert worker_log_tail(folder) == [f"training {pid} {pid} 1 3"]  # in a session of its own
     until((folder / "end").exists)
     (folder / "end").write_text("")
-    assert worker.reap(30) == 0
+    assert worker.reap(300) == 0
     assert worker_log_tail(folder, 1) == ["over"]
 
 

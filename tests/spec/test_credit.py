@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqlab.spec.credit import reached, walls, windows
+from seqlab.spec.credit import reached, stretches, walls, windows
 
 
 @given(st.integers(1, 60), st.integers(0, 80))
@@ -30,9 +30,15 @@ def test_a_step_is_reached_by_losses_at_or_after_it_in_its_own_window(timesteps,
     assert reached(timesteps, truncation, losses).tolist() == naive
 
 
+def test_without_memory_a_loss_reaches_its_own_step_alone():
+    assert np.flatnonzero(reached(9, 0, np.array([2, 3, 7]), passes="nowhere")).tolist() == [2, 3, 7]
+    assert stretches(9, 0, np.array([2, 3, 7]), passes="nowhere") == [(2, 3), (7, 7)]
+    assert stretches(9, 0, np.array([], np.int64), passes="nowhere") == []
+
+
 def test_in_both_directions_any_loss_reaches_every_step():
-    assert reached(9, 0, np.array([3]), both=True).all()
-    assert not reached(9, 0, np.array([], np.int64), both=True).any()
+    assert reached(9, 0, np.array([3]), passes="both").all()
+    assert not reached(9, 0, np.array([], np.int64), passes="both").any()
 
 
 def test_walls_stand_after_every_window_but_the_last():

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from seqlab.tasks.ahead import Ahead
 from seqlab.tasks.generate import Generate
 from seqlab.tasks.order import Order
+from seqlab.tasks.parity import Parity
 from seqlab.tasks.timing import Timing
 from seqlab.training.network import Network, Pass
 from tests.conftest import small
@@ -121,6 +122,24 @@ def test_generate_tells_a_frequency_at_the_first_step_and_asks_for_its_sine(leng
     assert ((frequencies >= 1 / 20) & (frequencies <= 1 / 5)).all()
     t = np.arange(1, length + 1)[:, None]
     np.testing.assert_allclose(batch.targets[:, :, 0], np.sin(2 * np.pi * frequencies * t), atol=1e-4)
+
+
+@given(st.integers(1, 40), st.integers(0, 1000))
+def test_parity_asks_at_each_step_whether_the_ones_so_far_are_odd(length: int, seed: int):
+    batch = Parity(length=length).batch(0, "eval", seed, 5)
+    bits = batch.inputs.argmax(axis=2)
+    for b in range(5):
+        for t in range(length):
+            assert batch.targets[t, b, 0] == sum(bits[: t + 1, b]) % 2
+    assert (batch.inputs.sum(axis=2) == 1).all()
+
+
+def test_a_logit_above_zero_says_odd():
+    task = Parity(length=4)
+    batch = task.batch(0, "eval", 0, 50)
+    told = np.where(batch.targets > 0, 3.0, -3.0)
+    assert task.correct(told, batch.targets, batch.mask) == (200, 200)
+    assert task.correct(-told, batch.targets, batch.mask) == (0, 200)
 
 
 @pytest.mark.parametrize(

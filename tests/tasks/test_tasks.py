@@ -65,13 +65,26 @@ each = pytest.mark.parametrize(
 
 
 def test_every_task_file_is_registered():
-    known = ["adding", "copy", "sine", "generate", "mackey_glass", "order", "ahead", "timing"]
+    known = [
+        "adding",
+        "copy",
+        "sine",
+        "generate",
+        "mackey_glass",
+        "order",
+        "ahead",
+        "timing",
+        "reverse",
+        "parity",
+    ]
     assert list(TASKS) == known
 
 
 @pytest.mark.parametrize("name", TASKS)
 def test_a_task_says_its_shape_in_words(name: str):
-    assert TASKS[name].summary.startswith(("many-to-one: ", "many-to-many: ", "one-to-many: "))
+    assert TASKS[name].summary.startswith(
+        ("many-to-one: ", "many-to-many: ", "one-to-many: ", "encoder-decoder: ")
+    )
     assert len(TASKS[name].summary) <= 46  # which is what the open list has room for
 
 

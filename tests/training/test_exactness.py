@@ -18,6 +18,7 @@ TASKS = st.sampled_from(
         {"name": "adding", "length": 7},
         {"name": "copy", "delay": 2, "symbols": 2, "alphabet": 3},
         {"name": "sine", "length": 6, "horizon": 0},
+        {"name": "reverse", "symbols": 3, "alphabet": 3},
     ]
 )
 
@@ -45,6 +46,9 @@ def specs(draw):
     if CELLS[model["cell"]].model_validate({}).closed_form:
         task = {"name": "adding", "length": 7}
         model |= {"layers": 1, "residual": False, "dropout": 0.0}
+    if task["name"] == "reverse":
+        model |= {"bidirectional": False, "attention": draw(st.booleans())}
+        training = {"batch_size": 3}
     if model["bidirectional"]:
         try:
             return in_float64(small(task, model, **training))

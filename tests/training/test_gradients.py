@@ -25,6 +25,7 @@ OTHER_SHAPES = [
     {"name": "ahead", "length": 7, "alphabet": 3},
     {"name": "timing", "shortest": 1, "longest": 3, "intervals": 2},
     {"name": "generate", "length": 5, "channels": 3},
+    {"name": "parity", "length": 5},
 ]
 MODELS = [
     {"cell": "rnn"},

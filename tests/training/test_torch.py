@@ -20,7 +20,7 @@ def network_of(path: Path, precision: str, weights: dict[str, np.ndarray]) -> Ne
     model = {**cell, "hidden": 4, "layers": int(layers), "bidirectional": direction == "both"}
     spec = small({"name": "copy", "symbols": 2, "delay": 3, "alphabet": 2}, model, precision=precision)
     network = Network(spec)
-    network.parameters.load_torch(network.cell, weights)
+    network.parameters.load_torch(weights)
     return network
 
 
@@ -69,7 +69,7 @@ def test_outputs_states_and_gradients_are_those_of_torch(path, precision, paddin
                 assert_close(last, final, precision, name)
 
     # PyTorch's two biases have equal gradients, but where the GRU's second one stands apart.
-    found = gradients.to_torch(network.cell)
+    found = gradients.to_torch()
     for name, value in found.items():
         wanted = expected[f"gradients/{name}"]
         if name.startswith("bias_hh"):

@@ -54,7 +54,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
             folder = create_run(small(**SPECS[name]), tmp_path_factory.mktemp("finished"))
             worker = Worker()
             worker.run(folder)
-            assert worker.reap(120) in (0, 1)
+            assert worker.reap(300) in (0, 1)
             worker.close()
             made[name] = folder
         return made[name]

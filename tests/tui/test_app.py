@@ -42,7 +42,7 @@ async def test_from_setup_to_a_falling_loss(tmp_path: Path) -> None:
     async with app.run_test(size=(120, 36)) as pilot:
         await until(pilot, lambda: app.screen.query("Form") and app.screen.query_one("Form").checked.spec)
         await pilot.press("enter")
-        await until(pilot, lambda: isinstance(app.screen, LabScreen), 120)
+        await until(pilot, lambda: isinstance(app.screen, LabScreen), 300)
         lab = app.screen
         assert isinstance(lab, LabScreen)
 
@@ -53,11 +53,11 @@ async def test_from_setup_to_a_falling_loss(tmp_path: Path) -> None:
             before, after = np.mean(losses.values[:5]), np.mean(losses.values[-20:])
             return bool(after < before / 2) and len(lab.loss.plot.data.series[0].y) > 20
 
-        await until(pilot, fallen, 120)
+        await until(pilot, fallen, 300)
         await pilot.press("s")
         run = Run(list_runs(tmp_path)[0])
-        await until(pilot, lambda: run.state == "stopped", 60)
-        await until(pilot, lambda: "stopped" in str(lab.status.render()), 60)
+        await until(pilot, lambda: run.state == "stopped", 300)
+        await until(pilot, lambda: "stopped" in str(lab.status.render()), 300)
     app.let_go()
 
 
@@ -133,10 +133,10 @@ async def test_on_leaving_it_says_of_each_run_whether_it_trains_or_waits(begin: 
     app = LabApp()
     folder, worker = begin()
     async with app.run_test() as pilot:
-        await until(pilot, lambda: read_status(folder).state == "training", 120)
+        await until(pilot, lambda: read_status(folder).state == "training", 300)
         assert "training goes on" in said_on_leaving(app, folder, worker)
         control.send(folder, "pause")
-        await until(pilot, lambda: read_status(folder).state == "paused", 60)
+        await until(pilot, lambda: read_status(folder).state == "paused", 300)
         said = said_on_leaving(app, folder, worker)
         assert "it stays paused" in said
         assert "training goes on" not in said
@@ -146,6 +146,6 @@ async def test_on_leaving_it_says_of_each_run_whether_it_trains_or_waits(begin: 
 async def test_on_leaving_nothing_is_said_of_a_run_whose_worker_has_ended(begin: Begin) -> None:
     folder, worker = begin()
     os.kill(worker.pid, signal.SIGKILL)
-    worker.reap(60)
+    worker.reap(300)
     assert read_status(folder).state == "starting"
     assert said_on_leaving(LabApp(), folder, worker) == ""

@@ -225,8 +225,8 @@ class TestPanels:
             assert old in pilot.app.export_screenshot()
             pilot.app.theme = themes.LIGHT.name
             new = hex_of(Palette.detect(pilot.app).line(0, "faint"))
-            await until(pilot, lambda: new in pilot.app.export_screenshot(), 20)
-            await until(pilot, lambda: old not in pilot.app.export_screenshot(), 20)
+            await until(pilot, lambda: new in pilot.app.export_screenshot(), 300)
+            await until(pilot, lambda: old not in pilot.app.export_screenshot(), 300)
 
     async def test_a_run_that_is_copied_without_its_probe_says_so(
         self, finished: Finished, tmp_path: Path
@@ -272,7 +272,7 @@ class TestSteering:
         folder, worker = begin()
         async with lab(folder, worker) as (pilot, screen):
             await until(pilot, lambda: (folder / "live.safetensors").exists())
-            await until(pilot, lambda: "network says" in text(screen.probe), 20)
+            await until(pilot, lambda: "network says" in text(screen.probe), 300)
             assert list((folder / "control").glob("viewer-lab-*"))
         assert not list((folder / "control").glob("viewer-*"))
 

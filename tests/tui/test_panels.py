@@ -23,7 +23,7 @@ from seqlab.spec import Spec
 from seqlab.tasks import Signs
 from seqlab.tui.palette import Palette
 from seqlab.tui.panels.forecast import forecast_plot, forecast_words
-from seqlab.tui.panels.gates import GatesPanel, scale_of, time_axis, unit_words
+from seqlab.tui.panels.gates import GatesPanel, counted, scale_of, time_axis
 from seqlab.tui.panels.gradient import GradientPanel, gradient_plot, reach_of
 from seqlab.tui.panels.loss import LossPanel, loss_plot, sight_of
 from seqlab.tui.panels.marked import Sum, sum_lines, sum_of, sum_plot, verdict
@@ -648,8 +648,8 @@ class TestStrips:
         assert f"h {number(3e38)}" in words
 
     def test_one_unit_is_not_several(self) -> None:
-        assert unit_words(1) == "1 unit"
-        assert unit_words(4096) == "4,096 units"
+        assert counted(1) == "1 unit"
+        assert counted(4096) == "4,096 units"
 
     def test_without_its_file_the_probe_is_said_to_be_missing(self, moment: Moments) -> None:
         base = moment("adding")

@@ -58,14 +58,21 @@ def test_the_reach_in_words(length: int, truncation: int, losses: list[int], wor
     assert describe(reach(length, truncation, losses)) == words
 
 
+def test_without_memory_credit_reaches_no_other_step() -> None:
+    words = "loss at 10 · no memory: its credit reaches no other step"
+    assert describe(reach(10, 0, [10], passes="nowhere")) == words
+    bar, *_ = stretch(10, 0, [10], 10, passes="nowhere")
+    assert [part for _, part in bar] == ["track", "loss"]
+
+
 def test_in_both_directions_credit_reaches_every_step() -> None:
     words = "loss at 1–27 · their credit reaches every step"
-    assert describe(reach(30, 0, range(1, 28), both=True)) == words
-    bar, *_ = stretch(30, 0, range(1, 28), 30, both=True)
+    assert describe(reach(30, 0, range(1, 28), passes="both")) == words
+    bar, *_ = stretch(30, 0, range(1, 28), 30, passes="both")
     assert [part for _, part in bar] == ["reach"]
     bar, *_ = stretch(30, 0, range(1, 28), 30)
     assert [part for _, part in bar] == ["reach", "track"]
-    assert describe(reach(30, 0, [], both=True)) == "no loss on this sequence"
+    assert describe(reach(30, 0, [], passes="both")) == "no loss on this sequence"
 
 
 def test_the_picture_shows_walls_loss_and_reach() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from textual.pilot import Pilot
 
 
-async def until(pilot: Pilot[Any], holds: Callable[[], object], timeout: float = 60.0) -> None:
+async def until(pilot: Pilot[Any], holds: Callable[[], object], timeout: float = 180.0) -> None:
     """Let the app go on until `holds` is true; fail after `timeout` seconds."""
     deadline = time.monotonic() + timeout
     while not holds():

@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from textual.content import Content
 
+from seqlab.tui.palette import MARKS
+from seqlab.tui.panels import rival as rivals
 from seqlab.tui.panels.moment import Moment
 from seqlab.tui.widgets.axes import number
 from seqlab.tui.widgets.lineplot import PlotData, Series, Wall
@@ -14,11 +16,16 @@ _BEFORE = 2
 """How many times the horizon is shown of what came before the forecast."""
 
 
-def forecast_plot(moment: Moment) -> PlotData:
+def forecast_plot(moment: Moment, mark: str = MARKS[rivals.HUE]) -> PlotData:
     """What was asked for, and what the network said, at the steps that they are for: a forecast's are t + 1.
 
     Up to T + 1 every forecast rests on true values, after the wall on its own. Of a task that asks at some
-    steps alone, these are shown, with walls where something came in, unless that is most of the time.
+    steps alone, these are shown, with walls where something came in, unless that is most of the time. A rival
+    stands beside the network, where something runs free from there on.
+
+    Args:
+        moment: what is to be shown.
+        mark: tells the rival's curve from the others.
     """
     probe, outputs, frame = moment.snapshot.probe, moment.tensor("outputs"), moment.snapshot.frame
     if probe is None or outputs is None or frame is None:
@@ -36,11 +43,14 @@ def forecast_plot(moment: Moment) -> PlotData:
         said, said_at = np.concatenate([said, free[:, 0]]), np.concatenate([seen, beyond])
     first = max(0, length - 1 - _BEFORE * len(future)) if len(future) else 0
     here = 1 + lead
+    series = [
+        Series(here + np.concatenate([asked, beyond]), truth, "truth", "faint", None),
+        Series(here + said_at, said, "network", "bold"),
+    ]
+    if (rival := moment.snapshot.rival) is not None:
+        series.insert(1, Series(here + rival.steps, rival.said, rival.label, hue=rivals.HUE, mark=mark))
     return PlotData(
-        series=(
-            Series(here + np.concatenate([asked, beyond]), truth, "truth", "faint", None),
-            Series(here + said_at, said, "network", "bold"),
-        ),
+        series=tuple(series),
         walls=(Wall(length + 0.5 + lead, "runs free"),) if len(future) else _events(probe["inputs"][:, 0]),
         x_limits=(float(here + first), float(max(here + 1, lead + length + len(future)))),
     )
@@ -52,10 +62,11 @@ def _events(inputs: NDArray[np.float32]) -> tuple[Wall, ...]:
     return tuple(Wall(float(1 + step)) for step in steps[1:]) if 2 * len(steps) < len(inputs) else ()
 
 
-def forecast_words(moment: Moment) -> Content:
-    """How far off the forecast is over the eval split, beside repeating the last value.
+def forecast_words(moment: Moment, width: int | None = None) -> Content:
+    """How far off the forecast is over the eval split, beside repeating the last value, and the rival.
 
     Where there is no forecast, or no score of it yet: how far off the outputs on the probe sequence are.
+    Of the rungs, the highest give way where `width` cells are too few.
     """
     snapshot = moment.snapshot
     found = snapshot.metrics.get("eval/forecast")
@@ -66,8 +77,15 @@ def forecast_words(moment: Moment) -> Content:
         head = ("one step ahead, mse " if snapshot.spec.task.lead else "mse ", "$muted")
         return Content.assemble(head, number(_error(moment)), (f" on this sequence{next_up}", "$muted"))
     rungs = [rung for rung in moment.snapshot.rungs if rung.metric == "eval/forecast"]
-    beside = "".join(f" · {rung.label} {number(rung.height)}" for rung in rungs)
-    return Content.assemble(("free forecast, mse ", "$muted"), number(found.last), (beside, "$muted"))
+    lead, value = "free forecast, mse ", number(found.last)
+    beside = [
+        f" · {rung.label} {number(rung.height)}" for rung in sorted(rungs, key=lambda rung: -rung.height)
+    ]
+    if (rival := snapshot.rival) is not None and rival.forecast is not None:
+        beside.append(f" · {rival.label} {number(rival.forecast)}")
+    while width is not None and beside and len(lead + value + "".join(beside)) > width:
+        beside.pop(0)
+    return Content.assemble((lead, "$muted"), value, ("".join(beside), "$muted"))
 
 
 def _error(moment: Moment) -> float:

@@ -11,7 +11,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.content import Content
 
-from seqlab.cells.base import State
+from seqlab.cells.base import ATTENTION, State
 from seqlab.tui.panels.base import READING, Line, Panel, tinted
 from seqlab.tui.panels.moment import Moment
 from seqlab.tui.widgets.axes import number, sequence_ticks
@@ -51,9 +51,9 @@ def time_axis(timesteps: int, width: int) -> str:
     return "".join(line).rstrip()
 
 
-def unit_words(count: int) -> str:
+def counted(count: int, what: str = "unit") -> str:
     """`1 unit`, `32 units`."""
-    return f"{count:,} unit{'' if count == 1 else 's'}"
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 class GatesPanel(Panel, can_focus=False):
@@ -78,7 +78,7 @@ class GatesPanel(Panel, can_focus=False):
 
     def states(self) -> tuple[State, ...]:
         """What can be shown, once the run is known."""
-        return self.moment.snapshot.spec.model.shown() if self.moment else ()
+        return self.moment.snapshot.spec.model.shown(self.shown_layer) if self.moment else ()
 
     def choose(self, by: int) -> None:
         """Go to another gate or state."""
@@ -112,7 +112,7 @@ class GatesPanel(Panel, can_focus=False):
     def draw(self, moment: Moment) -> None:
         """Draw the map."""
         states = self.states()
-        state = states[self.chosen % len(states)]
+        state = self._state()
         values = moment.tensor(f"layer{self.shown_layer}/state/{state.name}")
         scale = scale_of(state, np.empty(0) if values is None else values)
         self.map.show(None if values is None else values.T, scale, empty=moment.waiting_for("the gates"))
@@ -124,11 +124,22 @@ class GatesPanel(Panel, can_focus=False):
             keys += f"  layer {self.shown_layer + 1} of {layers} ‹l›"
         title = keys[:1].upper() + keys[1:]
         room = self.room_beside(title)
-        hidden = moment.snapshot.spec.model.hidden
-        units = f" · {unit_words(hidden)} ↓{_strides(moment)}"
+        rows = self._rows(state)
+        units = f" · {counted(rows, state.rows)} ↓{_strides(moment)}"
         bar = self.map.colour_bar(min(_BAR, max(room - len(units), min(_LEAST_BAR, room))))
         fits = bar.cell_length + len(units) <= room
         self.head(title, Content.assemble(bar, (units, "$muted")) if fits else bar)
+
+    def _state(self) -> State:
+        """What is chosen; another layer may show less."""
+        states = self.states()
+        return states[self.chosen % len(states)]
+
+    def _rows(self, state: State) -> int:
+        """Of how many rows it is."""
+        assert self.moment is not None
+        spec = self.moment.snapshot.spec
+        return spec.task.encoder_steps if state is ATTENTION else spec.model.hidden
 
     @on(Heatmap.CursorMoved)
     def _follow_cursor(self) -> None:
@@ -154,7 +165,8 @@ class GatesPanel(Panel, can_focus=False):
         cursor, value = self.map.cursor, self.map.cursor_value
         if self.map.has_focus and cursor is not None and value is not None:
             unit, step = cursor[0] * frame.unit_stride + 1, cursor[1] * frame.time_stride + 1
-            said = Content.assemble(f"unit {unit:,}, step {step:,}: ", (number(value), "bold"))
+            place = f"{self._state().rows} {unit:,}, step {step:,}: "
+            said = Content.assemble(place, (number(value), "bold"))
             crowding = self._crowding(width - said.cell_length)
             self.foot.show(Content.assemble(said, (crowding, "$muted")))
             return
@@ -163,7 +175,7 @@ class GatesPanel(Panel, can_focus=False):
     def _crowding(self, room: int) -> str:
         """That a place of the map stands for several values, if it does, in at most `room` cells."""
         units, steps = self.map.cover
-        parts = [f"{units} units"] * (units > 1) + [f"{steps} steps"] * (steps > 1)
+        parts = [counted(units, self._state().rows)] * (units > 1) + [f"{steps} steps"] * (steps > 1)
         if not parts:
             return ""
         farthest = " · farthest from the middle of the scale"
@@ -173,14 +185,14 @@ class GatesPanel(Panel, can_focus=False):
     def strip(self, moment: Moment, width: int) -> Content:
         """The mean of every gate and state, and the chosen one over time."""
         means, chosen = [], None
-        for index, state in enumerate(moment.snapshot.spec.model.shown()):
+        for state in self.states():
             values = moment.tensor(f"layer{self.shown_layer}/state/{state.name}")
             if values is not None:
                 with np.errstate(all="ignore"):  # states may be infinite
                     over_units = values.mean(axis=1, dtype=np.float64)
                     mean = float(over_units.mean())
                 means.append(f"{state.name} {number(float(f'{mean:.2g}'))}")
-                chosen = over_units if index == self.chosen else chosen
+                chosen = over_units if state == self._state() else chosen
         if not means or chosen is None:
             return Content(moment.waiting_for("the gates"))
         words = f"  means {'  '.join(means)}"

@@ -83,7 +83,7 @@ def reach_of(snapshot: Snapshot) -> Reach | None:
     # Padding behind the longest sequence gets none in any direction.
     longest = int(snapshot.probe["lengths"].max()) if "lengths" in snapshot.probe else length
     steps = np.zeros(length, np.bool_)
-    steps[:longest] = reached(longest, truncation, losses, both=snapshot.spec.model.bidirectional)
+    steps[:longest] = reached(longest, truncation, losses, passes=snapshot.spec.model.passes)
     return Reach(length, steps, walls(length, truncation), int(losses[-1]) + 1 if losses.size else 0)
 
 

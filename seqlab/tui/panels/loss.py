@@ -11,6 +11,7 @@ from textual.content import Content
 from seqlab.runs.reader import RungValue, Snapshot
 from seqlab.tui.panels.base import READING, Panel, tinted
 from seqlab.tui.panels.moment import Moment
+from seqlab.tui.panels.rival import rival_level
 from seqlab.tui.widgets.axes import Limits, number
 from seqlab.tui.widgets.lineplot import Level, LinePlot, PlotData, Series
 from seqlab.tui.widgets.spark import spark
@@ -20,7 +21,7 @@ _LEAST_STEPS = 20
 
 
 def loss_plot(moment: Moment, log: bool) -> PlotData:
-    """Train faint, eval bold, the rungs across.
+    """Train faint, eval bold, the rungs across, and the rival if there is one.
 
     The x axis holds `sight_of` steps, so that a curve grows in a picture that stands still.
     """
@@ -30,10 +31,13 @@ def loss_plot(moment: Moment, log: bool) -> PlotData:
         found = snapshot.metrics.get(metric)
         if found is not None and len(found):
             series.append(Series(found.steps, found.values, label, role))  # type: ignore[arg-type]
+    levels = [Level(rung.height, rung.label) for rung in rungs_of(snapshot)] if series else []
+    if series and snapshot.rival is not None:
+        levels.append(rival_level(snapshot.rival))
     return PlotData(
         series=tuple(series),
-        levels=tuple(Level(rung.height, rung.label) for rung in rungs_of(snapshot)) if series else (),
-        y_limits=_log_limits(series, rungs_of(snapshot)) if log else None,
+        levels=tuple(levels),
+        y_limits=_log_limits(series, levels) if log else None,
         x_limits=(0.0, float(sight_of(moment.step, snapshot.status.steps))),
         log=log,
         empty=moment.waiting_for("the first loss"),
@@ -54,10 +58,10 @@ def rungs_of(snapshot: Snapshot) -> tuple[RungValue, ...]:
     return tuple(sorted(rungs, key=lambda rung: -rung.height))
 
 
-def _log_limits(series: list[Series], rungs: tuple[RungValue, ...]) -> Limits | None:
-    """Limits at 1, 2 or 5 × 10^n around curves and rungs: whole decades would leave half a plot empty."""
+def _log_limits(series: list[Series], levels: list[Level]) -> Limits | None:
+    """Limits at 1, 2 or 5 × 10^n around curves and levels: whole decades would leave half a plot empty."""
     found = [np.asarray(each.y, np.float64) for each in series]
-    values = np.concatenate([*found, np.array([rung.height for rung in rungs])]) if found else np.empty(0)
+    values = np.concatenate([*found, np.array([level.value for level in levels])]) if found else np.empty(0)
     values = values[np.isfinite(values) & (values > 0)]
     if not values.size:
         return None
@@ -84,10 +88,11 @@ class LossPanel(Panel):
         yield self.plot
 
     def depends_on(self, moment: Moment) -> object:
-        """Rows, rungs, and before the first row what goes on."""
+        """Rows, rungs, the rival, and before the first row what goes on."""
         snapshot = moment.snapshot
         waiting = "" if snapshot.rows else moment.waiting_for("")
-        return snapshot.rows, moment.step, snapshot.rungs, snapshot.status.steps, self.logarithmic, waiting
+        levels = snapshot.rungs, snapshot.rival
+        return snapshot.rows, moment.step, levels, snapshot.status.steps, self.logarithmic, waiting
 
     def draw(self, moment: Moment) -> None:
         """Draw the curves."""

@@ -11,6 +11,7 @@ from textual.content import Content
 from seqlab.tui.palette import Palette
 from seqlab.tui.panels.base import tinted
 from seqlab.tui.panels.moment import Moment
+from seqlab.tui.panels.rival import HUE
 from seqlab.tui.widgets.axes import number, sequence_ticks
 from seqlab.tui.widgets.lineplot import Level, PlotData, Series, Wall
 from seqlab.tui.widgets.raster import cell_of
@@ -30,6 +31,7 @@ class Sum:
         output: what the network says there; None if the frame, of a very long sequence, leaves that step out.
         steps: [n] timesteps, from 1, of `outputs`.
         outputs: [n], what the network says on the way.
+        rival: the rival's name and what it says at the last step, if there is one.
     """
 
     values: NDArray[np.float32]
@@ -38,6 +40,7 @@ class Sum:
     output: float | None
     steps: NDArray[np.int64]
     outputs: NDArray[np.float32]
+    rival: tuple[str, float] | None = None
 
 
 def sum_of(moment: Moment) -> Sum | None:
@@ -45,7 +48,7 @@ def sum_of(moment: Moment) -> Sum | None:
     probe, outputs, frame = moment.snapshot.probe, moment.tensor("outputs"), moment.snapshot.frame
     if probe is None or outputs is None or frame is None:
         return None
-    inputs = probe["inputs"][:, 0]
+    inputs, rival = probe["inputs"][:, 0], moment.snapshot.rival
     return Sum(
         inputs[:, 0],
         tuple(np.flatnonzero(inputs[:, 1] > 0).tolist()),
@@ -53,21 +56,27 @@ def sum_of(moment: Moment) -> Sum | None:
         float(outputs[-1, 0]) if (len(inputs) - 1) % frame.time_stride == 0 else None,
         1 + frame.time_stride * np.arange(len(outputs)),
         outputs[:, 0],
+        None if rival is None else (rival.label, float(rival.said[-1])),
     )
 
 
-def verdict(found: Sum) -> Content:
-    """Answer, the network's, and how far off."""
+def verdict(found: Sum, width: int = 0) -> Content:
+    """Answer, the network's, how far off, and the rival's if `width` cells are enough."""
     if found.output is None or np.isnan(found.output):
         says = "NaN" if found.output is not None else "something that this frame leaves out"
         return Content.assemble(
             (f"{'answer':<{_LABEL}}", "$muted"), f"{_three(found.answer)}   network says {says}"
         )
-    return Content.assemble(
+    words = Content.assemble(
         (f"{'answer':<{_LABEL}}", "$muted"), (_three(found.answer), "bold"),
         ("   network says ", "$muted"), (_three(found.output), "bold"),
         ("   off by ", "$muted"), _three(_rounded(found.output) - _rounded(found.answer)).lstrip("-"),
     )  # fmt: skip
+    if found.rival is None:
+        return words
+    name, answer = found.rival
+    longer = Content.assemble(words, (f"   {name} says ", "$muted"), _three(answer))
+    return longer if longer.cell_length <= width else words
 
 
 def sum_lines(found: Sum, width: int, palette: Palette) -> list[Content]:
@@ -78,14 +87,17 @@ def sum_lines(found: Sum, width: int, palette: Palette) -> list[Content]:
     content = Content.assemble((f"{'value':<{_LABEL}}", "$muted"), tinted(bars, palette.line(0, "faint")))
     for place in places:
         content = content.stylize("bold $foreground", _LABEL + place, _LABEL + place + 1)
-    return [content, _marks(found, places, room, palette), verdict(found)]
+    return [content, _marks(found, places, room, palette), verdict(found, width)]
 
 
 def sum_plot(found: Sum) -> PlotData:
-    """What the network says at each step, against the answer; only the last one counts."""
+    """What the network says at each step, against the answer, and the rival's; only the last one counts."""
+    levels = [Level(found.answer, "answer")]
+    if found.rival is not None:
+        levels.append(Level(found.rival[1], found.rival[0], HUE))
     return PlotData(
         series=(Series(found.steps, found.outputs, "output", "bold"),),
-        levels=(Level(found.answer, "answer"),),
+        levels=tuple(levels),
         walls=tuple(Wall(step + 1.0) for step in found.marked),
         x_limits=(1.0, float(max(2, len(found.values)))),
         x_ticks=sequence_ticks(len(found.values)),

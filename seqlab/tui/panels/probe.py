@@ -17,6 +17,7 @@ from seqlab.tui.panels.base import READING, Panel
 from seqlab.tui.panels.forecast import forecast_plot, forecast_words
 from seqlab.tui.panels.marked import sum_lines, sum_of, sum_plot, verdict
 from seqlab.tui.panels.moment import Moment
+from seqlab.tui.panels.rival import HUE
 from seqlab.tui.panels.symbols import symbol_lines, symbols_of
 from seqlab.tui.widgets.lineplot import LinePlot, PlotData
 
@@ -50,11 +51,12 @@ class ProbePanel(Panel):
         yield self.plot
 
     def depends_on(self, moment: Moment) -> object:
-        """The frame, the forecast's score, and before the first frame what goes on."""
+        """The frame, the forecast's score, the rival, and before the first frame what goes on."""
         snapshot = moment.snapshot
         known = snapshot.frame is not None and snapshot.probe is not None
         scored = len(snapshot.metrics.get("eval/forecast", ()))
-        return moment.frame_step, known, scored, "" if known else moment.waiting_for_probe("")
+        waiting = "" if known else moment.waiting_for_probe("")
+        return moment.frame_step, known, scored, snapshot.rival, waiting
 
     def draw(self, moment: Moment) -> None:
         """Draw the sequence."""
@@ -76,10 +78,9 @@ class ProbePanel(Panel):
                 Content.styled("output at each step; the last one counts", "$muted") if roomy else "",
             )
         else:
-            words = forecast_words(moment)
-            self._lay_out(
-                [words] if words.cell_length and height > _LEAST_PLOT else [], forecast_plot(moment)
-            )
+            words = forecast_words(moment, width)
+            plot = forecast_plot(moment, self.plot.palette.mark(HUE))
+            self._lay_out([words] if words.cell_length and height > _LEAST_PLOT else [], plot)
             self.head("Probe sequence", self.plot.legend())
 
     def _lay_out(self, lines: list[Content], plot: PlotData | None) -> None:
@@ -105,5 +106,5 @@ class ProbePanel(Panel):
         if kind == "symbols" and (symbols := symbols_of(moment)) is not None:
             return Content(symbols.score)
         if kind == "marked" and (found := sum_of(moment)) is not None:
-            return verdict(found)
-        return forecast_words(moment)
+            return verdict(found, width)
+        return forecast_words(moment, width)

@@ -1,8 +1,9 @@
 """The probe sequence of a task of symbols: what came in, what is asked, what the network says, row by row.
 
 A symbol is one character, as the task writes it: `·` blank, 1-9 for the symbols, `?` for the marker that
-asks. A single answer may be a word, which ends at its step. Long stretches that say nothing are folded. Wrong
-answers are marked underneath, not by colour alone; how sure the network was is a row of its own.
+asks. A single answer may be a word, which ends at its step. What a decoder answers that reads its own answers
+stands in the row `alone`. Long stretches that say nothing are folded. Wrong answers are marked underneath,
+not by colour alone; how sure the network was is a row of its own.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ class Symbols:
         asked: whether the loss counts it.
         answers: class that the network gave.
         probability: how sure it was of each.
+        free: class that its decoder gives when it reads its own answers; None where nothing runs free.
     """
 
     signs: Signs
@@ -48,6 +50,7 @@ class Symbols:
     asked: NDArray[np.bool_]
     answers: NDArray[np.int64]
     probability: NDArray[np.float64]
+    free: NDArray[np.int64] | None = None
 
     @property
     def wrong(self) -> NDArray[np.bool_]:
@@ -74,6 +77,9 @@ class Symbols:
             step = int(np.argmax(self.asked))
             answer, target = (self.signs.classes[which[step]] for which in (self.answers, self.targets))
             return f"{answer} is right" if right else f"{answer} instead of {target}"
+        if self.free is not None:
+            alone = int((self.told & (self.free == self.targets)).sum())
+            return f"{right:,} of {told:,} right · {alone:,} alone"
         if not self.signs.blank:
             return f"{right:,} of {told:,} right"
         blanks = int((self.wrong & ~self.told).sum())
@@ -89,17 +95,22 @@ def symbols_of(moment: Moment) -> Symbols | None:
     length = int(probe["lengths"][0]) if "lengths" in probe else len(probe["mask"])
     every = slice(0, length, frame.time_stride)
     logits = outputs[: -(-length // frame.time_stride)].astype(np.float64)
+    targets = probe["targets"][every, 0]
+    if logits.shape[1] < len(signs.classes):  # the logit of a bit, beside which that of its not being so is 0
+        logits, targets = np.insert(logits, 0, 0, axis=1), targets[:, 0].astype(np.int64)
     with np.errstate(all="ignore"):
         shares = np.exp(logits - logits.max(axis=1, keepdims=True))
         shares /= shares.sum(axis=1, keepdims=True)
+    free = moment.tensor("free")
     return Symbols(
         signs,
         1 + np.arange(length)[every],
         probe["inputs"][every, 0].argmax(axis=1),
-        probe["targets"][every, 0],
+        targets,
         probe["mask"][every, 0] > 0,
         logits.argmax(axis=1),
         shares,
+        None if free is None else free[: len(logits)].argmax(axis=1),
     )
 
 
@@ -138,7 +149,7 @@ def symbol_lines(found: Symbols, width: int, height: int, palette: Palette) -> l
     pitch = 2 if 2 * len(columns) <= room else 1
     per_block = max(1, room // pitch)
     blocks = [columns[start : start + per_block] for start in range(0, len(columns), per_block)]
-    tall = 7
+    tall = 7 if found.free is None else 9
     if len(blocks) > 1:
         tall = 5 if height >= 5 * len(blocks) else 4
     shown = blocks[: max(1, height // tall)] if len(blocks) > 1 else blocks
@@ -176,27 +187,30 @@ def _block(
                 line[start : start + len(sign)] = sign
         return Content.assemble((f"{name:<{_LABEL}}", "$muted"), "".join(line).rstrip())
 
-    wrong = found.wrong
-    answers = row("network", found.answers, classes, found.asked)
-    for place, column in enumerate(columns):
-        if column is not None and wrong[column]:
-            after = _LABEL + place * pitch + 1
-            word = len(classes[int(found.answers[column])])
-            answers = answers.stylize("$error", max(_LABEL, after - word), after)
-    marks = "".join(
-        ("x" if ascii_only else "×") if column is not None and wrong[column] else " " for column in columns
-    )
-    spread = (" " * (pitch - 1)).join(marks)
+    def answers(name: str, given: NDArray[np.int64]) -> list[Content]:
+        """What was answered, and marks under what of it is wrong."""
+        wrong = found.asked & (given != found.targets)
+        line = row(name, given, classes, found.asked)
+        for place, column in enumerate(columns):
+            if column is not None and wrong[column]:
+                after = _LABEL + place * pitch + 1
+                word = len(classes[int(given[column])])
+                line = line.stylize("$error", max(_LABEL, after - word), after)
+        mark = "x" if ascii_only else "×"
+        marks = (mark if column is not None and wrong[column] else " " for column in columns)
+        spread = (" " * (pitch - 1)).join(marks)
+        return [line, Content.assemble((f"{'wrong':<{_LABEL}}", "$muted"), (spread, "bold $error"))]
+
     lines = [
         Content.styled(f"{'step':<{_LABEL}}{_numbers(found, columns, pitch)}", "$muted"),
         row("in", found.inputs, inputs, None),
         row("target", found.targets, classes, found.asked),
-        answers,
-        Content.assemble((f"{'wrong':<{_LABEL}}", "$muted"), (spread, "bold $error")),
+        *answers("network", found.answers),
     ]
     if brief:
         return lines[1:]
-    return [*lines, _sureness(found, columns, pitch, palette)]
+    alone = [] if found.free is None else answers("alone", found.free)
+    return [*lines, *alone, _sureness(found, columns, pitch, palette)]
 
 
 def _numbers(found: Symbols, columns: list[int | None], pitch: int) -> str:

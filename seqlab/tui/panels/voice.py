@@ -1,7 +1,8 @@
 """The lab's own voice: a sentence or two about what happens, from the numbers on screen and nothing else.
 
-It says which rung the eval loss stands on or below and since which step, and where the gradient ends and
-what that cuts off. It does not judge, hope or guess, and says nothing rather than something vague.
+It says which rung the eval loss stands on or below and since which step, on which side of the rival it is,
+and where the gradient ends and what that cuts off. It does not judge, hope or guess, and says nothing rather
+than something vague.
 """
 
 from __future__ import annotations
@@ -32,22 +33,39 @@ def voice(moment: Moment, layer: int = 0) -> tuple[str, ...]:
 
 
 def _about_loss(moment: Moment) -> str:
+    """Where the eval loss stands between the rungs, and beside the rival."""
     found = moment.snapshot.metrics.get(LOSS)
-    rungs = [rung for rung in rungs_of(moment.snapshot) if rung.height > 0]
-    if found is None or not len(found) or not rungs or not math.isfinite(found.last):
+    if found is None or not len(found) or not math.isfinite(found.last):
         return ""
-    values, steps = found.values, found.steps
-    last = found.last
+    between = _between_rungs(moment, found.values, found.steps)
+    beside = _beside_rival(moment, found.values, found.steps)
+    return f"{_capital('; '.join(filter(None, (between, beside))))}." if between or beside else ""
+
+
+def _beside_rival(moment: Moment, values: NDArray[np.float64], steps: NDArray[np.int64]) -> str:
+    rival = moment.snapshot.rival
+    if rival is None:
+        return ""
+    below = values < rival.loss
+    side, holds = ("below", below) if below[-1] else ("above", values > rival.loss)
+    return f"{side} {rival.label} {_since(holds, steps)}" if holds[-1] else f"at {rival.label}"
+
+
+def _between_rungs(moment: Moment, values: NDArray[np.float64], steps: NDArray[np.int64]) -> str:
+    rungs = [rung for rung in rungs_of(moment.snapshot) if rung.height > 0]
+    if not rungs:
+        return ""
+    last = float(values[-1])
     nearest = min(rungs, key=lambda rung: abs(last - rung.height) / rung.height)
     on = np.abs(values - nearest.height) <= ON * nearest.height
     if on[-1]:
-        return f"On the rung {_named(nearest)}, within {ON:.0%}, {_since(on, steps)}.".replace("5%", "5 %")
+        return f"on the rung {_named(nearest)}, within {ON:.0%}, {_since(on, steps)}".replace("5%", "5 %")
     above = [rung for rung in rungs if rung.height > last]
     below = [rung for rung in rungs if rung.height <= last]
     if not above:
-        return f"Above the rung {_named(below[0])} {_since(values >= below[0].height, steps)}."
-    words = f"Below the rung {_named(above[-1])} {_since(values < above[-1].height, steps)}"
-    return f"{words}, above {_named(below[0])}." if below else f"{words}."
+        return f"above the rung {_named(below[0])} {_since(values >= below[0].height, steps)}"
+    words = f"below the rung {_named(above[-1])} {_since(values < above[-1].height, steps)}"
+    return f"{words}, above {_named(below[0])}" if below else words
 
 
 def _since(holds: NDArray[np.bool_], steps: NDArray[np.int64]) -> str:
@@ -82,7 +100,7 @@ def _about_gradient(moment: Moment, layer: int) -> str:
 
 def _not_finite(moment: Moment, layer: int, whose: str, full: NDArray[np.float32]) -> str:
     """Where numbers end, in the states or else in the gradient; "" as long as they do not."""
-    names = [state.name for state in moment.snapshot.spec.model.shown()]
+    names = [state.name for state in moment.snapshot.spec.model.shown(layer)]
     states = [moment.tensor(f"layer{layer}/state/{name}") for name in names]
     bad = np.zeros(len(full), np.bool_)
     for state in states:

@@ -6,12 +6,15 @@ from collections.abc import Sequence
 
 from seqlab.spec.schema import Spec
 from seqlab.tui.panels.moment import Moment
+from seqlab.tui.panels.rival import rival_words
 from seqlab.tui.panels.status import LOG_WIDTH
 from seqlab.tui.widgets.axes import number
 
 _HELP = """\
 Loss: on each batch that it trains on, faint; on a held-out split, bold. A rung is the loss of a predictor \
-that knows less than the task needs; a loss within 5 % of a rung is said to be on it.
+that knows less than the task needs; a loss within 5 % of a rung is said to be on it. The line of heavy \
+dashes is no rung but a rival: an echo state network, whose units are random and never trained, and whose \
+readout is fitted at once. On tasks of numbers under mse it is there some seconds after the training began.
 Gradient: the norm of ∂L/∂h at each timestep, over the probe sequences and all units. Walls cut it: steps \
 from which no loss can be reached get none. Behind it, faint, what full BPTT would send, and the credit of \
 the last loss taken alone, not divided by the number of losses: where there is a loss at every step, its \
@@ -34,6 +37,8 @@ def help_text(moment: Moment | None) -> str:
     for rung in rungs:
         by_formula = "" if rung.value is None else f"{number(rung.value)}, "
         lines.append(f"  {rung.metric}, {rung.label}: {by_formula}measured {number(rung.measured)}")
+    if moment is not None and moment.snapshot.rival is not None:
+        lines.append(rival_words(moment.snapshot.rival))
     return "\n".join([*lines, ""])
 
 

@@ -27,6 +27,7 @@ from textual.widgets import Static
 from seqlab.runs import control
 from seqlab.runs.layout import RunError, home
 from seqlab.runs.reader import RunReader
+from seqlab.spec.rival import has_rival
 from seqlab.tui.panels.base import Line, Panel
 from seqlab.tui.panels.gates import GatesPanel
 from seqlab.tui.panels.gradient import GradientPanel
@@ -120,6 +121,7 @@ class LabScreen(Screen[None], inherit_bindings=False):
         self._heard: tuple[tuple[str, str], float] = (("", ""), time.monotonic())
         self._viewer = f"lab-{os.getpid()}-{secrets.token_hex(4)}"
         self._touched = -TOUCH
+        self._challenged = False
         self.steering = Steering(folder, self._say)
         self._hurry_until = 0.0
         self._said: object = None
@@ -190,7 +192,13 @@ class LabScreen(Screen[None], inherit_bindings=False):
         if now - self._touched >= TOUCH:
             self._touched = now
             control.touch_viewer(self.folder, self._viewer)
-        return look(reader, hearsay, self._worker)
+        moment = look(reader, hearsay, self._worker)
+        if not self._challenged and moment.state in ("training", "paused"):
+            self._challenged = True
+            if moment.snapshot.rival is None and has_rival(moment.snapshot.spec):
+                with contextlib.suppress(RunError):  # a folder that one may only look at
+                    control.send(self.folder, "rival")
+        return moment
 
     def _rest(self) -> float:
         """Seconds until the next look."""
@@ -247,7 +255,8 @@ class LabScreen(Screen[None], inherit_bindings=False):
 
     def _show_voice(self, moment: Moment) -> None:
         losses = len(moment.snapshot.metrics.get("eval/loss", ()))
-        key = moment.frame_step, losses, self.gradient.shown_layer, self.voice.content_size
+        shown = self.gradient.shown_layer, self.voice.content_size
+        key = moment.frame_step, losses, moment.snapshot.rival, *shown
         if key != self._said:
             self._said = key
             said = fitted(voice(moment, self.gradient.shown_layer), *self.voice.content_size)

@@ -29,8 +29,8 @@ class Reach(Vertical):
 
     def show(self, spec: Spec) -> None:
         """Draw the reach under a spec."""
-        task, truncation, both = spec.task, spec.training.cut, spec.model.bidirectional
-        self.query_one(StretchBar).show(task.timesteps, truncation, task.loss_steps() + 1, both=both)
+        task, truncation, passes = spec.task, spec.training.cut, spec.model.passes
+        self.query_one(StretchBar).show(task.timesteps, truncation, task.loss_steps() + 1, passes=passes)
         fact = out_of_reach(task, truncation)
         line = self.query_one(".fact", Static)
         line.update(fact)

@@ -258,13 +258,14 @@ class LinePlot(CanvasWidget):
 
     def _paint_levels(self, canvas: Canvas, frame: _Frame) -> list[tuple[int, str, bool]]:
         """Draw the lines of the levels; (row, label, whether it is in sight) of each, highest first."""
-        ink = self.component_ink("lineplot--level")
         labels = []
         for level in sorted(self._data.levels, key=lambda level: -level.value):
-            text = f"{level.label} {axes.number(level.value)}".strip()
+            text = _level_text(level)
             row = frame.row(level.value)
             if row is not None:
-                canvas.write(frame.left, row, self._glyph("┄", "-") * frame.columns, ink)
+                ink = self._level_ink(level, "lineplot--level")
+                dash = self._glyph("┄", "-") if level.hue is None else self._glyph("╍", "=")
+                canvas.write(frame.left, row, dash * frame.columns, ink)
                 labels.append((row, text, True))
             elif level.value > frame.y_limits[1]:
                 labels.append((0, f"{self._glyph('↑', '^')} {text}", False))
@@ -327,9 +328,15 @@ class LinePlot(CanvasWidget):
         self, canvas: Canvas, frame: _Frame, space: LabelSpace, labels: list[tuple[int, str, bool]]
     ) -> None:
         ink = self.component_ink("lineplot--level-label")
+        own = {
+            _level_text(level): self._level_ink(level, "lineplot--level-label") for level in self._data.levels
+        }
         wanted = [Wanted(row, text, frame.columns * (0.62 if inside else 1)) for row, text, inside in labels]
         for spot in space.stack(wanted):
-            frame.write(canvas, spot, ink)
+            frame.write(canvas, spot, own.get(spot.text.strip(), ink))
+
+    def _level_ink(self, level: Level, component: str) -> int:
+        return self.component_ink(component) if level.hue is None else self.ink(self.palette.line(level.hue))
 
     def _label_spans(self, canvas: Canvas, frame: _Frame, space: LabelSpace) -> None:
         ink = self.component_ink("lineplot--span")
@@ -365,6 +372,10 @@ def _arrays(series: Series) -> tuple[Floats, Floats]:
     x, y = np.ravel(np.asarray(series.x, np.float64)), np.ravel(np.asarray(series.y, np.float64))
     count = min(x.size, y.size)
     return x[:count], y[:count]
+
+
+def _level_text(level: Level) -> str:
+    return f"{level.label} {axes.number(level.value)}".strip()
 
 
 def _nothing_to_draw(data: PlotData, curves: Curves) -> str | None:

@@ -33,10 +33,17 @@ class Series:
 
 @dataclass(frozen=True)
 class Level:
-    """A horizontal line across the plot that carries its label and its value."""
+    """A horizontal line across the plot that carries its label and its value.
+
+    Attributes:
+        value: where it lies.
+        label: its name.
+        hue: number of its colour, if it is of another kind than the rest; then its dashes are heavier, too.
+    """
 
     value: float
     label: str = ""
+    hue: int | None = None
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from textual.geometry import Size
 
-from seqlab.spec.credit import Truncation, stretches, walls
+from seqlab.spec.credit import Passes, Truncation, stretches, walls
 from seqlab.tui.palette import Charset, Palette
 from seqlab.tui.widgets.axes import sequence_ticks
 from seqlab.tui.widgets.canvas import Canvas, CanvasWidget, shorten
@@ -38,27 +38,29 @@ class Reach:
         walls: [w] the timesteps after which windows start.
         losses: [n] timesteps with a loss, ascending.
         stretches: [m, 2] first and last timestep that get a gradient, in each window with a loss.
+        passes: which way anything goes from step to step.
     """
 
     length: int
     walls: NDArray[np.int64]
     losses: NDArray[np.int64]
     stretches: NDArray[np.int64]
+    passes: Passes = "onwards"
 
 
-def reach(length: int, truncation: Truncation, loss_steps: ArrayLike, *, both: bool = False) -> Reach:
+def reach(length: int, truncation: Truncation, loss_steps: ArrayLike, *, passes: Passes = "onwards") -> Reach:
     """Work out the reach of credit.
 
     Args:
         length: timesteps of the sequence, at least 1.
         truncation: see `Truncation`.
         loss_steps: timesteps with a loss, counted from 1; those outside the sequence are left out.
-        both: whether the network also runs from the end to the start.
+        passes: which way anything goes from step to step.
     """
     losses = np.unique(np.asarray(loss_steps, np.int64))
     losses = losses[(losses >= 1) & (losses <= length)]
-    found = np.array(stretches(length, truncation, losses - 1, both=both), np.int64).reshape(-1, 2) + 1
-    return Reach(length, walls(length, truncation), losses, found)
+    found = np.array(stretches(length, truncation, losses - 1, passes=passes), np.int64).reshape(-1, 2) + 1
+    return Reach(length, walls(length, truncation), losses, found, passes)
 
 
 def describe(reached: Reach) -> str:
@@ -75,6 +77,8 @@ def describe(reached: Reach) -> str:
         where, whose = f"loss at {losses[0]:,}–{losses[-1]:,}", "their"
     else:
         where, whose = f"loss at {count:,} steps from {losses[0]:,} to {losses[-1]:,}", "their"
+    if reached.passes == "nowhere":
+        return f"{where} · no memory: {whose} credit reaches no other step"
     if len(reached.stretches) == 1:
         first, last = reached.stretches[0].tolist()
         if last > losses[-1]:
@@ -92,7 +96,7 @@ def stretch(
     width: int,
     charset: Charset = "braille",
     *,
-    both: bool = False,
+    passes: Passes = "onwards",
 ) -> tuple[Line, ...]:
     """The lines of the picture, at most `width` wide: the bar, its ticks, and the words on one or more.
 
@@ -100,7 +104,7 @@ def stretch(
     """
     if width < 1 or length < 1:
         return ()
-    reached = reach(length, truncation, loss_steps, both=both)
+    reached = reach(length, truncation, loss_steps, passes=passes)
     crowded = reached.walls.size * 3 > width
     words = describe(reached)
     if crowded:
@@ -199,12 +203,14 @@ class StretchBar(CanvasWidget):
     ) -> None:
         super().__init__(palette=palette, name=name, id=id, classes=classes)
         self._shown: tuple[int, Truncation, ArrayLike] = (0, 0, ())
-        self._both = False
+        self._passes: Passes = "onwards"
 
-    def show(self, length: int, truncation: Truncation, loss_steps: ArrayLike, *, both: bool = False) -> None:
+    def show(
+        self, length: int, truncation: Truncation, loss_steps: ArrayLike, *, passes: Passes = "onwards"
+    ) -> None:
         """Draw `length` timesteps under a truncation, with losses at these timesteps (counted from 1)."""
         height = len(self._lines(self.size.width))
-        self._shown, self._both = (length, truncation, loss_steps), both
+        self._shown, self._passes = (length, truncation, loss_steps), passes
         if len(self._lines(self.size.width)) != height:
             self.refresh(layout=True)
         self.redraw()
@@ -228,4 +234,4 @@ class StretchBar(CanvasWidget):
                 x += len(text)
 
     def _lines(self, width: int) -> tuple[Line, ...]:
-        return stretch(*self._shown, width, self.palette.charset, both=self._both)
+        return stretch(*self._shown, width, self.palette.charset, passes=self._passes)
