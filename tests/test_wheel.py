@@ -35,7 +35,13 @@ def test_the_wheel_holds_presets_styles_and_the_typing_mark(wheel: Path):
 def test_installed_into_an_empty_environment_it_runs_a_preset(wheel: Path, tmp_path: Path):
     venv.create(tmp_path / "env", with_pip=True)
     binaries = tmp_path / "env" / "bin"
-    pinned = ["--quiet", "--disable-pip-version-check", "--constraint", ROOT / "constraints.txt"]
+    pinned = [
+        "--quiet",
+        "--no-compile",
+        "--disable-pip-version-check",
+        "--constraint",
+        ROOT / "constraints.txt",
+    ]
     subprocess.run([binaries / "pip", "install", *pinned, wheel], check=True, cwd=tmp_path, timeout=600)
     command = [binaries / "seqlab", "run", "vanishing", "-s", "training.steps=5", "--json"]
     outside = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}

@@ -185,14 +185,15 @@ class GatesPanel(Panel, can_focus=False):
     def strip(self, moment: Moment, width: int) -> Content:
         """The mean of every gate and state, and the chosen one over time."""
         means, chosen = [], None
-        for state in self.states():
+        states = moment.snapshot.spec.model.shown(self.shown_layer)
+        for index, state in enumerate(states):
             values = moment.tensor(f"layer{self.shown_layer}/state/{state.name}")
             if values is not None:
                 with np.errstate(all="ignore"):  # states may be infinite
                     over_units = values.mean(axis=1, dtype=np.float64)
                     mean = float(over_units.mean())
                 means.append(f"{state.name} {number(float(f'{mean:.2g}'))}")
-                chosen = over_units if state == self._state() else chosen
+                chosen = over_units if index == self.chosen % len(states) else chosen
         if not means or chosen is None:
             return Content(moment.waiting_for("the gates"))
         words = f"  means {'  '.join(means)}"

@@ -32,7 +32,7 @@ from seqlab.tui.panels.base import Line, Panel
 from seqlab.tui.panels.gates import GatesPanel
 from seqlab.tui.panels.gradient import GradientPanel
 from seqlab.tui.panels.keys import LabKeys
-from seqlab.tui.panels.loss import LossPanel
+from seqlab.tui.panels.loss import LOSS, LossPanel
 from seqlab.tui.panels.moment import Hearsay, Moment, look
 from seqlab.tui.panels.probe import ProbePanel
 from seqlab.tui.panels.status import status_line
@@ -193,7 +193,9 @@ class LabScreen(Screen[None], inherit_bindings=False):
             self._touched = now
             control.touch_viewer(self.folder, self._viewer)
         moment = look(reader, hearsay, self._worker)
-        if not self._challenged and moment.state in ("training", "paused"):
+        live = moment.state in ("training", "paused")
+        # Beside what the network evaluates to: before that there is nothing to rival.
+        if not self._challenged and live and len(moment.snapshot.metrics.get(LOSS, ())):
             self._challenged = True
             if moment.snapshot.rival is None and has_rival(moment.snapshot.spec):
                 with contextlib.suppress(RunError):  # a folder that one may only look at
