@@ -30,6 +30,11 @@ SPECS: dict[str, dict[str, Any]] = {
     "past": {"task": {"name": "ahead", "length": 12}},
     "timing": {"task": {"name": "timing", "shortest": 3, "longest": 6}, "model": {"cell": "peephole_lstm"}},
     "generate": {"task": {"name": "generate", "length": 20}, "model": {"cell": "rnn"}},
+    "reverse": {
+        "task": {"name": "reverse", "symbols": 5, "alphabet": 3},
+        "model": {"cell": "gru", "layers": 2, "attention": True},
+    },
+    "parity": {"task": {"name": "parity", "length": 9}, "model": {"cell": "feedforward"}},
     "early": {
         "loss": "mae",
         "steps": 60,

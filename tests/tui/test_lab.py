@@ -99,9 +99,7 @@ def panels_in_sight(screen: LabScreen) -> list[Widget]:
 
 
 class TestLayout:
-    @pytest.mark.parametrize(
-        "name", ["adding", "copy", "sine", "exploding", "order", "ahead", "timing", "generate"]
-    )
+    @pytest.mark.parametrize("name", ["adding", "copy", "sine", "exploding", "timing", "reverse"])
     async def test_everything_has_its_place_at_any_size(self, finished: Finished, name: str) -> None:
         async with lab(finished(name), size=(200, 60)) as (pilot, screen):
             for size in ((200, 60), (60, 15), (120, 36), (80, 24), (100, 30)):
@@ -191,6 +189,31 @@ class TestPanels:
             await until(pilot, lambda: "unit 2, step 3: " in text(screen.gates))
             value = screen.gates.map.values[1, 2]
             assert f"unit 2, step 3: {value:.4g}"[:22] in text(screen.gates)
+
+    async def test_a_decoder_shows_what_it_looks_at_and_what_it_says_alone(self, finished: Finished) -> None:
+        async with lab(finished("reverse"), size=(200, 60)) as (pilot, screen):
+            assert "decoder" in text(screen.gradient)
+            seen = text(screen.probe)
+            assert "of 5 right · " in seen
+            assert "alone   " in seen
+            await pilot.press("l", "G")
+            await until(pilot, lambda: "Attention ‹g›" in text(screen.gates))
+            assert "5 encoder steps" in text(screen.gates)
+            frame = RunReader(finished("reverse")).poll().frame
+            assert frame is not None
+            assert (screen.gates.map.values == frame.tensors["layer1/state/attention"].T).all()
+            await pilot.press("l")
+            await until(pilot, lambda: "layer 1 of 2" in text(screen.gates))
+            assert "Attention" not in text(screen.gates)
+
+    async def test_bits_are_read_from_their_logit_and_without_memory_none_is_late(
+        self, finished: Finished
+    ) -> None:
+        async with lab(finished("parity"), size=(120, 40)) as (_, screen):
+            seen = text(screen.probe)
+            assert "of 9 right" in seen
+            assert "p(1)" in seen
+            assert "no gradient" not in text(screen.gradient)
 
     async def test_copy_shows_symbols_row_by_row(self, finished: Finished) -> None:
         async with lab(finished("copy")) as (_, screen):

@@ -284,6 +284,24 @@ class TestProbe:
         shown = {column for column in columns if column is not None}
         assert set(np.flatnonzero(inputs + targets).tolist()) <= shown
 
+    def test_what_a_decoder_says_alone_stands_beside_what_it_says_with_a_teacher(self) -> None:
+        found = Symbols(
+            Signs((">", "1", "2"), ("1", "2")),
+            steps=np.arange(1, 5),
+            inputs=np.array([1, 2, 0, 2]),
+            targets=np.array([0, 0, 1, 0]),
+            asked=np.array([False, False, True, True]),
+            answers=np.array([0, 0, 1, 0]),
+            probability=np.eye(2)[[0, 0, 1, 0]],
+            free=np.array([0, 0, 0, 1]),
+        )
+        rows = [line.plain.rstrip() for line in symbol_lines(found, 40, 12, PALETTE)]
+        assert found.score == "2 of 2 right · 0 alone"
+        assert rows[3] == "network      2 1"
+        assert rows[4] == "wrong"
+        assert rows[5] == "alone        1 2"
+        assert rows[6] == "wrong        × ×"
+
     def test_a_single_answer_is_a_word_that_ends_at_its_step(self) -> None:
         signs = Signs(("a", "X", "Y"), ("XX", "XY", "YX", "YY"), fillers=1)
         last = np.arange(5) == 4

@@ -124,14 +124,20 @@ def gradient_plot(moment: Moment, layer: int, palette: Palette) -> PlotData:
     below = [Span(float(x[a]), float(x[b - 1]), BELOW, hatched=False) for a, b in _stretches(zeros)]
     return PlotData(
         series=(*behind, *front),
-        walls=tuple(
-            Wall(wall + 0.5, f"wall {wall}" if wall == _named(reach) else "") for wall in reach.walls.tolist()
-        ),
+        walls=_walls(reach, moment.snapshot.spec.task.encoder_steps),
         spans=(*dead, *below),
         x_limits=(1.0, float(max(2, reach.timesteps))),
         x_ticks=sequence_ticks(reach.timesteps),
         log=True,
     )
+
+
+def _walls(reach: Reach, encoder: int) -> tuple[Wall, ...]:
+    """Where derivatives are cut, and where an encoder of so many steps hands over to its decoder."""
+    handover = (Wall(encoder + 0.5, "decoder"),) if encoder else ()
+    named = _named(reach)
+    cuts = (Wall(wall + 0.5, f"wall {wall}" if wall == named else "") for wall in reach.walls.tolist())
+    return (*handover, *cuts)
 
 
 def _line_name(each: int, chosen: int, layers: int) -> str:
