@@ -109,7 +109,7 @@ def report(errors: list[float], seconds: float) -> str:
     each = " ".join(f"{error:.1e}" for error in errors)
     return f"""# An echo state network on Mackey-Glass
 
-    python -m benchmarks.mackey_glass
+    OPENBLAS_NUM_THREADS=1 python -m benchmarks.mackey_glass
 
 {machine()}; {seconds:.1f} s for each seed.
 

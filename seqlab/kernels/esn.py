@@ -25,9 +25,9 @@ def pack(parameters: Arrays, packed: Arrays) -> None:
     W, U, b, leak = parameters
     H, F = U.shape[0], W.shape[0]
     pack_columns(b, 0, U, H, H, W, H, F, 0, H, packed[0], 0)
-    pack_transposed(U, H, H, packed[1], 0)
+    pack_transposed(U, H, 0, H, H, packed[1], 0)
     if packed[2].size > 0:
-        pack_transposed(W, F, H, packed[2], 0)
+        pack_transposed(W, H, 0, F, H, packed[2], 0)
     packed[3][0] = leak[0]
 
 

@@ -13,14 +13,13 @@ not read; `record` = (); `scratch` = (∂L/∂a [1,·,B,H] of some steps,); `var
 """
 
 from seqlab.kernels.jit import Array, Arrays, Int, jit
-from seqlab.kernels.linear import add_products
+from seqlab.kernels.linear import add_bias, add_products
 from seqlab.kernels.linked import linked, vectorised
 from seqlab.kernels.matmul import pack as pack_columns
 from seqlab.kernels.matmul import pack_transposed, product
-from seqlab.kernels.normal import add_bias
-from seqlab.kernels.rnn import RELU, _activate, _step_back
-from seqlab.kernels.rnn_more import _activate as _activate_more
-from seqlab.kernels.rnn_more import _step_back as _step_back_more
+from seqlab.kernels.rnn import RELU, activate, step_back
+from seqlab.kernels.rnn_more import activate as activate_more
+from seqlab.kernels.rnn_more import step_back as step_back_more
 
 
 @jit
@@ -30,7 +29,7 @@ def pack(parameters: Arrays, packed: Arrays) -> None:
     F, H = W.shape
     pack_columns(b, 0, W, H, 0, W, H, F, 0, H, packed[0], 0)
     if packed[2].size > 0:
-        pack_transposed(W, F, H, packed[2], 0)
+        pack_transposed(W, H, 0, F, H, packed[2], 0)
 
 
 @jit
@@ -46,9 +45,9 @@ def forward(x: Array, first: int, packed: Arrays, carried: Arrays, record: Array
             h, (t + 1) * N, H, B, H
         )  # fmt: skip
         if variant <= RELU:
-            _activate(h, (t + 1) * N, N, variant)
+            activate(h, (t + 1) * N, N, variant)
         else:
-            _activate_more(h, (t + 1) * N, N, variant)
+            activate_more(h, (t + 1) * N, N, variant)
 
 
 @jit
@@ -78,9 +77,9 @@ def backward(
         for t in range(end - 1, start - 1, -1):
             s = t - start
             if variant <= RELU:
-                _step_back(dh, t * N, dh_carried, h, (t + 1) * N, da, s * N, N, variant)
+                step_back(dh, t * N, dh_carried, h, (t + 1) * N, da, s * N, N, variant)
             else:
-                _step_back_more(dh, t * N, dh_carried, h, (t + 1) * N, da, s * N, N, variant)
+                step_back_more(dh, t * N, dh_carried, h, (t + 1) * N, da, s * N, N, variant)
             if t == T - 1:
                 _forget(dh_carried, N)
             if dx.shape[0] > 0:

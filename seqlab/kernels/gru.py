@@ -21,7 +21,7 @@ some steps,).
 
 from seqlab.kernels.activations import sigmoid, tanh
 from seqlab.kernels.jit import Array, Arrays, Int, jit
-from seqlab.kernels.linear import add_gradients
+from seqlab.kernels.linear import add_bias, add_gradients
 from seqlab.kernels.linked import linked, vectorised
 from seqlab.kernels.matmul import pack as pack_columns
 from seqlab.kernels.matmul import pack_transposed, product
@@ -37,9 +37,9 @@ def pack(parameters: Arrays, packed: Arrays) -> None:
     at = pack_columns(b, H, U, width, H, W, width, F, H, H, packed[0], at)
     at = pack_columns(b, 2 * H, U, width, 0, W, width, F, 2 * H, H, packed[0], at)
     pack_columns(b_hn, 0, U, width, H, W, width, 0, 2 * H, H, packed[0], at)
-    pack_transposed(U, H, width, packed[1], 0)
+    pack_transposed(U, width, 0, H, width, packed[1], 0)
     if packed[2].size > 0:
-        pack_transposed(W, F, width, packed[2], 0)
+        pack_transposed(W, width, 0, F, width, packed[2], 0)
 
 
 @jit
@@ -61,7 +61,7 @@ def forward(x: Array, first: int, packed: Arrays, carried: Arrays, record: Array
             )  # fmt: skip
         product(h, before, H, 1, 1, 0, H, x, 0, 0, 0, packed[0], at, 0, m, t * N, H, B, H)
         r, z, n = t * N, (T + t) * N, (2 * T + t) * N
-        _step(gates, r, gates, z, gates, n, h, before, m, t * N, h, before + N, N)
+        step(gates, r, gates, z, gates, n, h, before, m, t * N, h, before + N, N)
 
 
 @jit
@@ -92,7 +92,7 @@ def backward(
         for t in range(end - 1, start - 1, -1):
             s = t - start
             at = t * N
-            _step_back(
+            step_back(
                 dh, at, dh_carried, gates, at, gates, at + T * N, gates, at + 2 * T * N, m, at, h, at,
                 pq, s * N, pq, (S + s) * N, pq, (2 * S + s) * N, pq, (3 * S + s) * N, N,
             )  # fmt: skip
@@ -100,7 +100,7 @@ def backward(
                 pq, s * N, H, 1, 2, S * N, H, pq, (3 * S + s) * N, H, H, packed[1], 0, 0,
                 dh_carried, 0, H, B, H
             )  # fmt: skip
-            _add_kept(dh, at, gates, at + T * N, dh_carried, N)
+            add_kept(dh, at, gates, at + T * N, dh_carried, N)
             if dx.shape[0] > 0:
                 product(
                     pq, s * N, H, 1, 3, S * N, H, pq, 0, 0, 0, packed[2], 0, 0, dx, t * B * F, F, B, F
@@ -113,20 +113,11 @@ def backward(
                 x, (start * together + first) * F, together * F, F, h, start * N, H, pq, at, of_h, steps, B,
                 dW, dU, db, 3 * H, gate * H
             )  # fmt: skip
-        _add_rows(pq, 3 * S * N, steps * B, db_hn, H)
+        add_bias(pq, 3 * S * N, steps * B, db_hn, 0, H)
 
 
 @linked
-def _add_rows(rows: Array, rows_at: Int, count: Int, total: Array, H: Int) -> None:
-    """Add rows of H numbers to `total`."""
-    vectorised()
-    for row in range(count):
-        for j in range(H):
-            total[j] += rows[rows_at + row * H + j]
-
-
-@linked
-def _step(
+def step(
     r: Array, r_at: Int, z: Array, z_at: Int, n: Array, n_at: Int, h_before: Array, before_at: Int,
     m: Array, m_at: Int, h: Array, h_at: Int, N: Int,
 ) -> None:  # fmt: skip
@@ -143,7 +134,7 @@ def _step(
 
 
 @linked
-def _step_back(
+def step_back(
     dh: Array, dh_at: Int, dh_carried: Array, r: Array, r_at: Int, z: Array, z_at: Int, n: Array, n_at: Int,
     m: Array, m_at: Int, h_before: Array, before_at: Int,
     p_r: Array, p_r_at: Int, p_z: Array, p_z_at: Int, p_n: Array, p_n_at: Int,
@@ -164,7 +155,7 @@ def _step_back(
 
 
 @linked
-def _add_kept(dh: Array, dh_at: Int, z: Array, z_at: Int, dh_carried: Array, N: Int) -> None:
+def add_kept(dh: Array, dh_at: Int, z: Array, z_at: Int, dh_carried: Array, N: Int) -> None:
     """Add δ_t ∘ z_t, what reaches h_{t-1} without passing any weight."""
     vectorised()
     for j in range(N):

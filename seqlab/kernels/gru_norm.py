@@ -17,10 +17,11 @@ scale of each [T,B]); `scratch` = (r, z, n of ∂L/∂x̂ and n of ∂L/∂ĥ [4
 ∂L/∂(h U) [·,B,3H] of these).
 """
 
-from seqlab.kernels.gru import _add_kept, _step, _step_back
+from seqlab.kernels.gru import add_kept, step, step_back
 from seqlab.kernels.jit import Array, Arrays, Int, jit
+from seqlab.kernels.linear import add_bias
 from seqlab.kernels.linked import linked, vectorised
-from seqlab.kernels.normal import add_bias, add_up, inputs_back, normal_sums, pack_sides, states_back
+from seqlab.kernels.normal import add_up, inputs_back, normal_sums, pack_sides, states_back
 
 
 @jit
@@ -54,7 +55,7 @@ def forward(x: Array, first: int, packed: Arrays, carried: Arrays, record: Array
         add_up(b, x_gain, of_x, row, h_gain, of_h, row, width, gates, at, T * N, 2, B, H)
         _scaled(b, x_gain, 2 * H, 2 * H, of_x, row + 2 * H, width, gates, n, B, H)
         _scaled(b_hn, h_gain, 0, 2 * H, of_h, row + 2 * H, width, m, at, B, H)
-        _step(gates, r, gates, z, gates, n, h, at, m, at, h, at + N, N)
+        step(gates, r, gates, z, gates, n, h, at, m, at, h, at + N, N)
 
 
 @jit
@@ -86,14 +87,14 @@ def backward(
         for t in range(end - 1, start - 1, -1):
             s, at = t - start, t * N
             r, z, n, of_m = s * N, (S + s) * N, (2 * S + s) * N, (3 * S + s) * N
-            _step_back(
+            step_back(
                 dh, at, dh_carried, gates, at, gates, at + T * N, gates, at + 2 * T * N, m, at, h, at,
                 pq, r, pq, z, pq, n, pq, of_m, N,
             )  # fmt: skip
             states_back(
                 pq, r, S * N, of_m, 3, h_gain, of_h, h_scale, t, dh_gain, h_sums, s, h_back, dh_carried, B, H
             )  # fmt: skip
-            _add_kept(dh, at, gates, at + T * N, dh_carried, N)
+            add_kept(dh, at, gates, at + T * N, dh_carried, N)
         inputs_back(
             pq, S * N, 3, x_gain, of_x, x_scale, dx_gain, x_sums, h_sums,
             x, (start * together + first) * F, together * F, F, h, H, start, end - start, B,

@@ -6,7 +6,7 @@ Every cell uses them, one gate after the other.
 """
 
 from seqlab.kernels.jit import Array, Int
-from seqlab.kernels.linked import linked
+from seqlab.kernels.linked import linked, vectorised
 from seqlab.kernels.matmul import DEPTH, product
 
 
@@ -106,3 +106,12 @@ def add_products(
             x, at, 1, F, 1, 0, rows, x, 0, 0, 0, dz, dz_at + done * N, N, dW, column, width, F, N
         )  # fmt: skip
         done += rows
+
+
+@linked
+def add_bias(dy: Array, dy_at: Int, rows: Int, dbias: Array, column: Int, H: Int) -> None:
+    """Add rows of H numbers to columns `column` to `column + H - 1` of ∂L/∂b."""
+    vectorised()
+    for row in range(rows):
+        for j in range(H):
+            dbias[column + j] += dy[dy_at + row * H + j]

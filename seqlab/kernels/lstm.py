@@ -32,9 +32,9 @@ def pack(parameters: Arrays, packed: Arrays) -> None:
     at = 0
     for gate in range(4):
         at = pack_columns(b, gate * H, U, 4 * H, H, W, 4 * H, F, gate * H, H, packed[0], at)
-    pack_transposed(U, H, U.shape[1], packed[1], 0)
+    pack_transposed(U, U.shape[1], 0, H, U.shape[1], packed[1], 0)
     if packed[2].size > 0:
-        pack_transposed(W, F, W.shape[1], packed[2], 0)
+        pack_transposed(W, W.shape[1], 0, F, W.shape[1], packed[2], 0)
 
 
 @jit

@@ -22,17 +22,17 @@ what tanh is taken of and by what of c went there [2,B,H]). `variant` is as in `
 
 from seqlab.kernels.activations import tanh
 from seqlab.kernels.jit import Array, Arrays, Int, jit
+from seqlab.kernels.linear import add_bias
 from seqlab.kernels.linked import linked, vectorised
 from seqlab.kernels.lstm_options import (
     PEEPHOLES,
-    _add_products,
-    _open,
-    _open_back,
-    _remember,
-    _remember_back,
+    add_peepholes,
+    open_gate,
+    open_gate_back,
+    remember,
+    remember_back,
 )
 from seqlab.kernels.normal import (
-    add_bias,
     add_up,
     inputs_back,
     normal_sums,
@@ -75,11 +75,11 @@ def forward(x: Array, first: int, packed: Arrays, carried: Arrays, record: Array
         i, f, g, o = t * N, (T + t) * N, ((G - 2) * T + t) * N, ((G - 1) * T + t) * N
         normal_sums(h, before, N, H, h_side, of_h, row, h_scale, t * B, 1, B, width)
         add_up(b, x_gain, of_x, row, h_gain, of_h, row, width, gates, i, T * N, G, B, H)
-        _open(gates, i, p, 0, c, before, B, H, variant)
+        open_gate(gates, i, p, 0, c, before, B, H, variant)
         if G == 4:
-            _open(gates, f, p, H, c, before, B, H, variant)
-        _remember(gates, i, gates, f, gates, g, c, before, c, now, N, variant)
-        _open(gates, o, p, 2 * H, c, now, B, H, variant)
+            open_gate(gates, f, p, H, c, before, B, H, variant)
+        remember(gates, i, gates, f, gates, g, c, before, c, now, N, variant)
+        open_gate(gates, o, p, 2 * H, c, now, B, H, variant)
         of_c[t] = c[t + 1]
         normalise(of_c, t * N, c_scale, t * B, B, H)
         _tell(gates, o, of_c, t * N, c_gain, c_bias, h, now, B, H)
@@ -122,13 +122,13 @@ def backward(
             normalise_back(told, 0, 0, 0, 1, c_gain, of_c, t * N, c_scale, t * B, dc_gain, told, N, B, H)
             add_bias(told, 0, B, dc_bias, 0, H)
             add_bias(told, N, 1, dc, 0, N)
-            _open_back(da, da_o, gates, o, p, 2 * H, dc, B, H, variant)
-            _remember_back(
+            open_gate_back(da, da_o, gates, o, p, 2 * H, dc, B, H, variant)
+            remember_back(
                 dc, gates, i, gates, f, gates, g, c, before, da, da_i, da, da_f, da, da_g, N, variant
             )
-            _open_back(da, da_i, gates, i, p, 0, dc, B, H, variant)
+            open_gate_back(da, da_i, gates, i, p, 0, dc, B, H, variant)
             if G == 4:
-                _open_back(da, da_f, gates, f, p, H, dc, B, H, variant)
+                open_gate_back(da, da_f, gates, f, p, H, dc, B, H, variant)
             states_back(
                 da, da_i, S * N, da_o, G, h_gain, of_h, h_scale, t, dh_gain, h_sums, s, h_back,
                 dh_carried, B, H
@@ -140,10 +140,10 @@ def backward(
             x_back, dx, dx.shape[0], dW, dU, db
         )  # fmt: skip
         if variant & PEEPHOLES:
-            _add_products(da, 0, c, start * N, steps * B, dp_i, H)
+            add_peepholes(da, 0, c, start * N, steps * B, dp_i, H)
             if G == 4:
-                _add_products(da, S * N, c, start * N, steps * B, dp_f, H)
-            _add_products(da, (G - 1) * S * N, c, (start + 1) * N, steps * B, dp_o, H)
+                add_peepholes(da, S * N, c, start * N, steps * B, dp_f, H)
+            add_peepholes(da, (G - 1) * S * N, c, (start + 1) * N, steps * B, dp_o, H)
 
 
 @linked

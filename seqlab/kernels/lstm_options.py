@@ -26,7 +26,7 @@ Shapes: with G = 4 gates in the order i, f, g, o, or G = 3 without f: W [F,GH], 
 p_o [H], or [0] where there is none; `packed` has p_i, p_f, p_o at its end; `carried` = (h [T+1,B,H],
 c [T+1,B,H]); `record` = (gates [G,T,B,H] after activation,); `scratch` = (∂L/∂a [G,·,B,H] of some steps,).
 
-A gate is one function here, `_open` and `_open_back`, and each way to remember a loop of its own.
+A gate is one function here, `open_gate` and `open_gate_back`, and each way to remember a loop of its own.
 """
 
 from seqlab.kernels.activations import sigmoid, tanh
@@ -51,9 +51,9 @@ def pack(parameters: Arrays, packed: Arrays) -> None:
     at = 0
     for column in range(0, width, H):
         at = pack_columns(b, column, U, width, H, W, width, F, column, H, packed[0], at)
-    pack_transposed(U, H, width, packed[1], 0)
+    pack_transposed(U, width, 0, H, width, packed[1], 0)
     if packed[2].size > 0:
-        pack_transposed(W, F, width, packed[2], 0)
+        pack_transposed(W, width, 0, F, width, packed[2], 0)
     peepholes = packed[3]
     for j in range(p_i.size):
         peepholes[j] = p_i[j]
@@ -80,11 +80,11 @@ def forward(x: Array, first: int, packed: Arrays, carried: Arrays, record: Array
             )  # fmt: skip
         before, now = t * N, (t + 1) * N
         i, f, g, o = t * N, (T + t) * N, ((G - 2) * T + t) * N, ((G - 1) * T + t) * N
-        _open(gates, i, p, 0, c, before, B, H, variant)
+        open_gate(gates, i, p, 0, c, before, B, H, variant)
         if G == 4:
-            _open(gates, f, p, H, c, before, B, H, variant)
-        _remember(gates, i, gates, f, gates, g, c, before, c, now, N, variant)
-        _open(gates, o, p, 2 * H, c, now, B, H, variant)
+            open_gate(gates, f, p, H, c, before, B, H, variant)
+        remember(gates, i, gates, f, gates, g, c, before, c, now, N, variant)
+        open_gate(gates, o, p, 2 * H, c, now, B, H, variant)
         _show(gates, o, c, now, h, now, N)
 
 
@@ -119,13 +119,13 @@ def backward(
             i, f, g, o = t * N, (T + t) * N, ((G - 2) * T + t) * N, ((G - 1) * T + t) * N
             da_i, da_f, da_g, da_o = s * N, (S + s) * N, ((G - 2) * S + s) * N, ((G - 1) * S + s) * N
             _show_back(dh, t * N, dh_carried, dc, gates, o, c, now, da, da_o, N)
-            _open_back(da, da_o, gates, o, p, 2 * H, dc, B, H, variant)
-            _remember_back(
+            open_gate_back(da, da_o, gates, o, p, 2 * H, dc, B, H, variant)
+            remember_back(
                 dc, gates, i, gates, f, gates, g, c, before, da, da_i, da, da_f, da, da_g, N, variant
             )
-            _open_back(da, da_i, gates, i, p, 0, dc, B, H, variant)
+            open_gate_back(da, da_i, gates, i, p, 0, dc, B, H, variant)
             if G == 4:
-                _open_back(da, da_f, gates, f, p, H, dc, B, H, variant)
+                open_gate_back(da, da_f, gates, f, p, H, dc, B, H, variant)
             product(
                 da, s * N, H, 1, G, S * N, H, da, 0, 0, 0, packed[1], 0, 0, dh_carried, 0, H, B, H
             )  # fmt: skip
@@ -141,14 +141,14 @@ def backward(
                 steps, B, dW, dU, db, G * H, gate * H
             )  # fmt: skip
         if variant & PEEPHOLES:
-            _add_products(da, 0, c, start * N, steps * B, dp_i, H)
+            add_peepholes(da, 0, c, start * N, steps * B, dp_i, H)
             if G == 4:
-                _add_products(da, S * N, c, start * N, steps * B, dp_f, H)
-            _add_products(da, (G - 1) * S * N, c, (start + 1) * N, steps * B, dp_o, H)
+                add_peepholes(da, S * N, c, start * N, steps * B, dp_f, H)
+            add_peepholes(da, (G - 1) * S * N, c, (start + 1) * N, steps * B, dp_o, H)
 
 
 @linked
-def _open(
+def open_gate(
     y: Array, y_at: Int, p: Array, p_at: Int, c: Array, c_at: Int, B: Int, H: Int, variant: Int
 ) -> None:
     """One gate at one timestep of all sequences: it comes as a, without p∘c, and leaves activated."""
@@ -172,7 +172,7 @@ def _open(
 
 
 @linked
-def _open_back(
+def open_gate_back(
     da: Array, da_at: Int, y: Array, y_at: Int, p: Array, p_at: Int, dc: Array, B: Int, H: Int, variant: Int
 ) -> None:
     """One gate at one timestep: `da` comes as ∂L/∂y and leaves as ∂L/∂a; `dc` gains what p∘c passes back."""
@@ -195,7 +195,7 @@ def _open_back(
 
 
 @linked
-def _remember(
+def remember(
     i: Array, i_at: Int, f: Array, f_at: Int, g: Array, g_at: Int, c_before: Array, before_at: Int,
     c: Array, c_at: Int, N: Int, variant: Int,
 ) -> None:  # fmt: skip
@@ -217,7 +217,7 @@ def _remember(
 
 
 @linked
-def _remember_back(
+def remember_back(
     dc: Array, i: Array, i_at: Int, f: Array, f_at: Int, g: Array, g_at: Int, c_before: Array, before_at: Int,
     da_i: Array, da_i_at: Int, da_f: Array, da_f_at: Int, da_g: Array, da_g_at: Int, N: Int, variant: Int,
 ) -> None:  # fmt: skip
@@ -270,7 +270,7 @@ def _show_back(
 
 
 @linked
-def _add_products(a: Array, a_at: Int, b: Array, b_at: Int, count: Int, total: Array, H: Int) -> None:
+def add_peepholes(a: Array, a_at: Int, b: Array, b_at: Int, count: Int, total: Array, H: Int) -> None:
     """Add rows of H numbers of `a`, each times that of `b`, to `total`."""
     vectorised()
     for row in range(count):

@@ -178,29 +178,10 @@ def pack(
 
 
 @linked
-def pack_transposed(U: Array, N: Int, K: Int, packed: Array, at: Int) -> int:
-    """Pack Uᵀ, for products with it: U is [N,K], the packed matrix [K,N]. As `pack`, without a bias."""
-    done = 0
-    while done < N:
-        left = N - done
-        width = panel_width(left)
-        at += width
-        for n in range(0, min(left, width), LANES):
-            rows = min(LANES, left - n)
-            blocks = K - K % LANES if rows == LANES else 0
-            for k in range(0, blocks, LANES):
-                turn(U, (done + n) * K + k, K, packed, at + k * width + n, width)
-            for k in range(blocks, K):
-                for row in range(rows):
-                    packed[at + k * width + n + row] = U[(done + n + row) * K + k]
-        at += K * width
-        done += width
-    return at
+def pack_transposed(U: Array, U_row: Int, column: Int, N: Int, K: Int, packed: Array, at: Int) -> int:
+    """Pack the transpose of columns `column` to `column + K - 1` of U [N,·], whose rows are `U_row` apart.
 
-
-@linked
-def pack_columns_transposed(U: Array, U_row: Int, column: Int, N: Int, K: Int, packed: Array, at: Int) -> int:
-    """As `pack_transposed`, of columns `column` to `column + K - 1` of U [N,·], whose rows are `U_row` apart.
+    For products with it: the packed matrix is [K,N]. As `pack`, without a bias.
 
     Returns:
         The place behind the last panel.

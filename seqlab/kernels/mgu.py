@@ -24,7 +24,7 @@ from seqlab.kernels.jit import Array, Arrays, Int, jit
 from seqlab.kernels.linear import add_gradients
 from seqlab.kernels.linked import linked, vectorised
 from seqlab.kernels.matmul import pack as pack_columns
-from seqlab.kernels.matmul import pack_columns_transposed, pack_transposed, product
+from seqlab.kernels.matmul import pack_transposed, product
 
 
 @jit
@@ -35,10 +35,10 @@ def pack(parameters: Arrays, packed: Arrays) -> None:
     width = 2 * H
     at = pack_columns(b, 0, U, width, H, W, width, F, 0, H, packed[0], 0)
     pack_columns(b, H, U, width, H, W, width, F, H, H, packed[0], at)
-    at = pack_columns_transposed(U, width, H, H, H, packed[1], 0)
-    pack_columns_transposed(U, width, 0, H, H, packed[1], at)
+    at = pack_transposed(U, width, H, H, H, packed[1], 0)
+    pack_transposed(U, width, 0, H, H, packed[1], at)
     if packed[2].size > 0:
-        pack_transposed(W, F, width, packed[2], 0)
+        pack_transposed(W, width, 0, F, width, packed[2], 0)
 
 
 @jit

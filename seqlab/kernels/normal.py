@@ -18,7 +18,7 @@ the rest of a cell takes them. What is kept of the forward pass is â and s.
 import math
 
 from seqlab.kernels.jit import Array, Int
-from seqlab.kernels.linear import add_products
+from seqlab.kernels.linear import add_bias, add_products
 from seqlab.kernels.linked import linked, vectorised
 from seqlab.kernels.matmul import pack as pack_columns
 from seqlab.kernels.matmul import pack_transposed, product
@@ -49,8 +49,8 @@ def pack_sides(
     """
     pack_columns(zeros, 0, U, width, 0, W, width, F, 0, width, x_side, 0)
     pack_columns(zeros, 0, U, width, H, W, width, 0, 0, width, h_side, 0)
-    pack_transposed(U, H, width, h_back, 0)
-    pack_transposed(W, below, width, x_back, 0)
+    pack_transposed(U, width, 0, H, width, h_back, 0)
+    pack_transposed(W, width, 0, below, width, x_back, 0)
 
 
 @linked
@@ -261,12 +261,3 @@ def inputs_back(
     add_products(h, start * N, N, H, h_sums, 0, width, steps, B, dU, width, 0)
     for gate in range(gates):
         add_bias(da, gate * stride, steps * B, db, gate * H, H)
-
-
-@linked
-def add_bias(dy: Array, dy_at: Int, rows: Int, dbias: Array, column: Int, H: Int) -> None:
-    """Add rows of H numbers to columns `column` to `column + H - 1` of ∂L/∂b."""
-    vectorised()
-    for row in range(rows):
-        for j in range(H):
-            dbias[column + j] += dy[dy_at + row * H + j]

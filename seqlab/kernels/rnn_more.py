@@ -46,7 +46,7 @@ def forward(x: Array, first: int, packed: Arrays, carried: Arrays, record: Array
             h, t * N, H, 1, 1, 0, H, x, (t * together + first) * F, F, F, packed[0], 0, 0,
             h, (t + 1) * N, H, B, H
         )  # fmt: skip
-        _activate(h, (t + 1) * N, N, variant)
+        activate(h, (t + 1) * N, N, variant)
 
 
 @jit
@@ -75,7 +75,7 @@ def backward(
         start = max(0, end - S)
         for t in range(end - 1, start - 1, -1):
             s = t - start
-            _step_back(dh, t * N, dh_carried, h, (t + 1) * N, da, s * N, N, variant)
+            step_back(dh, t * N, dh_carried, h, (t + 1) * N, da, s * N, N, variant)
             product(
                 da, s * N, H, 1, 1, 0, H, da, 0, 0, 0, packed[1], 0, 0, dh_carried, 0, H, B, H
             )  # fmt: skip
@@ -90,7 +90,7 @@ def backward(
 
 
 @linked
-def _activate(h: Array, h_at: Int, N: Int, variant: Int) -> None:
+def activate(h: Array, h_at: Int, N: Int, variant: Int) -> None:
     """One timestep of all sequences, N = B·H numbers: they come as a and leave as φ(a)."""
     vectorised()
     # Limits are written as comparisons, which are false for NaN and so let it through.
@@ -118,7 +118,7 @@ def _activate(h: Array, h_at: Int, N: Int, variant: Int) -> None:
 
 
 @linked
-def _step_back(
+def step_back(
     dh: Array, dh_at: Int, dh_carried: Array, h: Array, h_at: Int, da: Array, da_at: Int, N: Int, variant: Int
 ) -> None:
     """One timestep of all sequences, N = B·H numbers each: completes `dh` and fills `da`."""

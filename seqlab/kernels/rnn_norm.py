@@ -42,9 +42,9 @@ def forward(x: Array, first: int, packed: Arrays, carried: Arrays, record: Array
         normal_sums(h, before, N, H, h_side, of_h, before, h_scale, t * B, 1, B, H)
         add_up(b, x_gain, of_x, before, h_gain, of_h, before, H, h, now, N, 1, B, H)
         if variant <= rnn.RELU:
-            rnn._activate(h, now, N, variant)
+            rnn.activate(h, now, N, variant)
         else:
-            rnn_more._activate(h, now, N, variant)
+            rnn_more.activate(h, now, N, variant)
 
 
 @jit
@@ -76,9 +76,9 @@ def backward(
         for t in range(end - 1, start - 1, -1):
             s = t - start
             if variant <= rnn.RELU:
-                rnn._step_back(dh, t * N, dh_carried, h, (t + 1) * N, da, s * N, N, variant)
+                rnn.step_back(dh, t * N, dh_carried, h, (t + 1) * N, da, s * N, N, variant)
             else:
-                rnn_more._step_back(dh, t * N, dh_carried, h, (t + 1) * N, da, s * N, N, variant)
+                rnn_more.step_back(dh, t * N, dh_carried, h, (t + 1) * N, da, s * N, N, variant)
             states_back(
                 da, s * N, 0, s * N, 1, h_gain, of_h, h_scale, t, dh_gain, h_sums, s, h_back, dh_carried, B, H
             )  # fmt: skip

@@ -25,13 +25,8 @@ def pack(bias, column, U, W, N, packed):
 
 
 @numba.njit
-def pack_transposed(U, packed):
-    return matmul.pack_transposed(U, U.shape[0], U.shape[1], packed, 0)
-
-
-@numba.njit
-def pack_columns_transposed(U, column, K, packed):
-    return matmul.pack_columns_transposed(U, U.shape[1], column, U.shape[0], K, packed, 0)
+def pack_transposed(U, packed, column, K):
+    return matmul.pack_transposed(U, U.shape[1], column, U.shape[0], K, packed, 0)
 
 
 @numba.njit
@@ -86,7 +81,7 @@ def test_a_packed_transpose_multiplies_as_the_transpose(dtype, M, N, K, seed):
     some = draw(seed, dtype)
     a, U = some(M, K), some(N, K)
     packed = np.zeros(packed_size(K, N), dtype)
-    pack_transposed(U, packed)
+    pack_transposed(U, packed, 0, K)
     c = np.full((M, N), 7e7, dtype)
     packed_product(a[np.newaxis], a[:, :0].copy(), packed, c, M, N)
     assert relative_error(c, a.astype(float) @ U.astype(float).T) <= TOLERANCE[dtype]
@@ -98,8 +93,8 @@ def test_a_packed_transpose_multiplies_as_the_transpose(dtype, M, N, K, seed):
 def test_columns_are_packed_transposed_as_if_they_stood_alone(dtype, before, N, K, after, seed):
     U = draw(seed, dtype)(N, before + K + after)
     alone, among = np.zeros((2, packed_size(K, N)), dtype)
-    end = pack_transposed(U[:, before : before + K].copy(), alone)
-    assert pack_columns_transposed(U, before, K, among) == end
+    end = pack_transposed(U[:, before : before + K].copy(), alone, 0, K)
+    assert pack_transposed(U, among, before, K) == end
     np.testing.assert_array_equal(among, alone)
 
 
@@ -120,7 +115,7 @@ def test_nan_stays_in_its_row():
     a = np.ones((5, 4), np.float32)
     a[2, 1] = np.nan
     packed = np.zeros(packed_size(4, 7), np.float32)
-    pack_transposed(np.ones((7, 4), np.float32), packed)
+    pack_transposed(np.ones((7, 4), np.float32), packed, 0, 4)
     c = np.zeros((5, 7), np.float32)
     packed_product(a[np.newaxis], a[:, :0].copy(), packed, c, 5, 7)
     assert np.isnan(c[2]).all()
