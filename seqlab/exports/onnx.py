@@ -51,16 +51,16 @@ class ONNX(Format):
         from seqlab.exports.onnx_model import SAID, build
 
         spec = run.spec
-        refuse("ONNX", [*unsaid(spec.model, SAID, "ONNX"), *_two_stacks(spec)])
+        refuse("ONNX", unsaid(spec.model, SAID, "ONNX"))
         runners = dict(self._runners(spec))
-        step, kept = weights(run, step, rf"{RECURRENT}|weight_p[iof]_l\d+(_reverse)?")
+        step, kept = weights(run, step, rf"{RECURRENT}|((en|de)coder\.)?weight_p[iof]_l\d+(_reverse)?")
         tensors = {name: value.astype(np.float32) for name, value in kept.items()}
         if sum(value.nbytes for value in tensors.values()) > _MOST_BYTES:
             raise RunError("ONNX cannot say this: the weights take more than the 2 GB that a model may have")
         inputs, lengths = _probe(spec)
         metadata = {"run": run.name, "step": str(step)}
         model = build(spec, tensors, metadata, with_lengths=lengths is not None)
-        ours = outputs(spec, tensors, inputs, lengths)
+        ours = outputs(spec, tensors, inputs, lengths)[spec.task.encoder_steps :]
         rounded = ", its weights rounded to float32" if spec.training.precision == "float64" else ""
         notes = [f"the network after step {step:,}{rounded}"]
         for name, runner in runners.items():
@@ -137,14 +137,6 @@ def _ran(
     except Exception as error:
         words = str(error).strip().splitlines() or [type(error).__name__]
         raise RunError(f"{name} cannot run the model: {words[0]}") from error
-
-
-def _two_stacks(spec: Spec) -> list[str]:
-    """That the model that is written is one stack of layers, where there are two."""
-    name = spec.task.name
-    return [f'task.name = "{name}": an encoder and a decoder, and what is written is one stack of layers'] * (
-        len(spec.stacks) > 1
-    )
 
 
 def _probe(spec: Spec) -> tuple[NDArray[np.float32], Lengths]:

@@ -6,7 +6,7 @@ peepholes i, o, f, and z, r, h. The two biases stay apart, as PyTorch's do. Stat
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, get_args
 
@@ -63,6 +63,8 @@ def build(
 ) -> Any:
     """An `onnx.ModelProto` from `inputs` [T, B, F] to `outputs` [T, B, O], float32; T and B are open.
 
+    With an encoder, whose steps are part of the model, the outputs are those of the decoder's steps alone.
+
     Args:
         spec: whose network.
         weights: by PyTorch's names.
@@ -71,14 +73,11 @@ def build(
     """
     from onnx import TensorProto, checker, helper
 
-    task, model, graph = spec.task, spec.model, _Graph()
-    x = "inputs"
-    for layer in range(model.layers):
-        parts = [part for part in model.parts() if part.layer == layer]
-        out = _layer(graph, model, parts, weights, x, "lengths" if with_lengths else "")
-        if model.residual and model.inputs_of(layer, task.features) == model.width:
-            out = graph.add("Add", [out, x], f"layer{layer}_residual")
-        x = out
+    task, graph = spec.task, _Graph()
+    if task.encoder_steps:
+        x = _encoder_decoder(graph, spec, weights)
+    else:
+        x, _ = _stack(graph, spec, "", weights, "inputs", "lengths" if with_lengths else "")
     V = graph.hold("readout.weight", weights["readout.weight"].T)
     d = graph.hold("readout.bias", weights["readout.bias"])
     graph.add("Add", [graph.add("MatMul", [x, V], "readout"), d], "outputs")
@@ -113,25 +112,83 @@ class _Graph:
         self.held.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
         return name
 
-    def add(self, operator: str, inputs: list[str], output: str, **attributes: Any) -> str:
-        """Add a node, named as its output is; returns that."""
+    def add(self, operator: str, inputs: list[str], output: str, *more: str, **attributes: Any) -> str:
+        """Add a node, named as its output is; returns that. It may have more outputs."""
         from onnx import helper
 
-        self.nodes.append(helper.make_node(operator, inputs, [output], name=output, **attributes))
+        self.nodes.append(helper.make_node(operator, inputs, [output, *more], name=output, **attributes))
         return output
 
 
-def _layer(graph: _Graph, cell: Cell, parts: list[Part], weights: Weights, x: str, lengths: str) -> str:
-    """Add a layer; returns the name of its output [T, B, width]."""
-    name = f"layer{parts[0].layer}"
+def _encoder_decoder(graph: _Graph, spec: Spec, weights: Weights) -> str:
+    """Add both stacks and the attention between them; returns what the readout sees [T - S, B, seen]."""
+    hold, add = graph.hold, graph.add
+    first, handover, end, axis = (
+        hold(name, np.array([value]))
+        for name, value in (
+            ("first", 0),
+            ("handover", spec.task.encoder_steps),
+            ("end", np.iinfo(np.int64).max),
+            ("time", 0),
+        )
+    )
+    read = add("Slice", ["inputs", first, handover, axis], "encoder_inputs")
+    seen, last = _stack(graph, spec, "encoder.", weights, read, "")
+    told = add("Slice", ["inputs", handover, end, axis], "decoder_inputs")
+    states, _ = _stack(graph, spec, "decoder.", weights, told, "", last)
+    if not spec.model.attention:
+        return states
+    A = hold("attention.weight", weights["attention.weight"])
+    queries = add("Transpose", [add("MatMul", [states, A], "query")], "queries", perm=[1, 0, 2])
+    keys = add("Transpose", [seen], "keys", perm=[1, 2, 0])
+    shares = add("Softmax", [add("MatMul", [queries, keys], "scores")], "attention", axis=2)
+    values = add("Transpose", [seen], "values", perm=[1, 0, 2])
+    found = add("Transpose", [add("MatMul", [shares, values], "context")], "contexts", perm=[1, 0, 2])
+    return add("Concat", [states, found], "joined", axis=2)
+
+
+def _stack(
+    graph: _Graph,
+    spec: Spec,
+    stack: str,
+    weights: Weights,
+    x: str,
+    lengths: str,
+    starts: Sequence[tuple[str, ...]] = (),
+) -> tuple[str, list[tuple[str, ...]]]:
+    """Add the layers of a stack; returns its output [T, B, width], and of each layer the last states."""
+    model, ends = spec.model, []
+    own = {name.removeprefix(stack): value for name, value in weights.items() if name.startswith(stack)}
+    for layer in range(model.layers):
+        parts = [part for part in model.parts() if part.layer == layer]
+        name = f"{stack.replace('.', '_')}layer{layer}"
+        out, last = _layer(graph, name, model, parts, own, x, lengths, starts[layer] if starts else ())
+        if model.residual and model.inputs_of(layer, spec.task.features) == model.width:
+            out = graph.add("Add", [out, x], f"{name}_residual")
+        x = out
+        ends.append(last)
+    return x, ends
+
+
+def _layer(
+    graph: _Graph,
+    name: str,
+    cell: Cell,
+    parts: list[Part],
+    weights: Weights,
+    x: str,
+    lengths: str,
+    starts: tuple[str, ...],
+) -> tuple[str, tuple[str, ...]]:
+    """Add a layer; returns the names of its output [T, B, width] and of its last states."""
     if isinstance(cell, Feedforward):
         W = graph.hold(f"{name}.W", weights[f"weight_ih_l{parts[0]}"].T)
         b = graph.hold(f"{name}.B", weights[f"bias_ih_l{parts[0]}"])
         a = graph.add("Add", [graph.add("MatMul", [x, W], f"{name}_product"), b], f"{name}_sum")
         if cell.activation == "identity":
-            return graph.add("Identity", [a], name)
+            return graph.add("Identity", [a], name), ()
         operator, options = _ACTIVATIONS[cell.activation]
-        return graph.add(operator, [a], name, **options)
+        return graph.add(operator, [a], name, **options), ()
     operator, order, attributes = _node(cell)
     blocks = partial(_blocks, cell, parts, weights, order)
     inputs = [
@@ -140,18 +197,21 @@ def _layer(graph: _Graph, cell: Cell, parts: list[Part], weights: Weights, x: st
         graph.hold(f"{name}.R", blocks("weight_hh")),
         graph.hold(f"{name}.B", np.concatenate([blocks("bias_ih"), blocks("bias_hh")], axis=1)),
         lengths,
+        *starts,
     ]
     if isinstance(cell, BaseLSTM) and cell.has_peepholes:
-        inputs += ["", "", graph.hold(f"{name}.P", _peepholes(cell, parts, weights))]
+        nothing = [""] * (2 - len(starts))
+        inputs += [*nothing, graph.hold(f"{name}.P", _peepholes(cell, parts, weights))]
     both = "bidirectional" if cell.bidirectional else "forward"
+    last = tuple(f"{name}_last_{state}" for state in cell.carried_names)
     states = graph.add(
-        operator, inputs, f"{name}_states", hidden_size=cell.hidden, direction=both, **attributes
+        operator, inputs, f"{name}_states", *last, hidden_size=cell.hidden, direction=both, **attributes
     )
     if not cell.bidirectional:
-        return graph.add("Squeeze", [states, graph.hold(f"{name}.axis", np.array([1]))], name)
+        return graph.add("Squeeze", [states, graph.hold(f"{name}.axis", np.array([1]))], name), last
     turned = graph.add("Transpose", [states], f"{name}_turned", perm=[0, 2, 1, 3])
     shape = graph.hold(f"{name}.shape", np.array([0, 0, cell.width]))  # 0 leaves a dimension as it is
-    return graph.add("Reshape", [turned, shape], name)
+    return graph.add("Reshape", [turned, shape], name), last
 
 
 def _node(cell: Cell) -> tuple[str, str, dict[str, Any]]:

@@ -57,6 +57,11 @@ def exported(to: str, run: Run, out: Path | None, step: int | None = None, outpu
     return export(FORMATS[to].model_validate({}), run, step, out, outputs)
 
 
+def encoded(cell: str, **fields: Any) -> Spec:
+    """An encoder and a decoder of 4 units."""
+    return small({"name": "reverse", "symbols": 3, "alphabet": 3}, {"cell": cell, "hidden": 4, **fields})
+
+
 def model(cell: str, precision: str = "float32", **fields: Any) -> Spec:
     """A spec with a cell of 4 units."""
     task = {"length": 7} if cell == "esn" else COPY  # whose readout is fitted to values
