@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 from seqlab import console
 from seqlab.process import serve
 from seqlab.spec import validate
-from seqlab.training.exactness import TOLERANCE, Block, compare, in_float64
+from seqlab.training.exactness import TOLERANCE, Block, beside_the_first, compare, in_float64
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 
 def main(request: str) -> int:
-    """Compare and print.
+    """Compare, at weights a little beside those that the spec starts from, and print.
 
     Args:
         request: JSON: `spec`, a resolved spec; `entries` of each block, at most; whether to print `json`.
@@ -32,7 +32,7 @@ def main(request: str) -> int:
     spec = in_float64(validate(asked["spec"]))
     console.say("compiling for float64, then comparing")
     blocks = []
-    for block in compare(spec, asked["entries"]):
+    for block in compare(spec, asked["entries"], beside_the_first(spec)):
         blocks.append(block)
         if asked["json"]:
             console.emit(**asdict(block), right=block.right)

@@ -49,9 +49,13 @@ def test_there_is_a_preset_for_every_claim():
         "adding-lstm",
         "adding-mgu",
         "adding-rnn",
+        "adding-rnn-norm",
+        "adding-rnn-short",
         "adding-truncated",
         "bilstm-ahead",
         "clipped",
+        "copy-chrono",
+        "copy-forget-bias",
         "copy-lstm",
         "copy-truncated",
         "esn-sine",
@@ -61,8 +65,13 @@ def test_there_is_a_preset_for_every_claim():
         "lstm-sine",
         "order-gru",
         "peephole-timing",
+        "reverse-attention",
+        "reverse-gru",
+        "sine-dropout",
         "sine-feedforward",
         "sine-gru",
+        "sine-shallow",
+        "sine-stacked",
         "vanishing",
     }
 
@@ -105,6 +114,30 @@ def test_reservoir_lstm_and_control_are_rivals_on_the_very_task_of_the_gru():
     assert all(spec.task == rivals[0].task for spec in rivals)
     assert [spec.model.cell for spec in rivals] == ["esn", "lstm", "gru", "feedforward"]
     assert rivals[0].training.eval_sequences == rivals[1].training.eval_sequences
+
+
+@pytest.mark.parametrize(
+    ("name", "twin", "settings"),
+    [
+        ("reverse-attention", "reverse-gru", {"attention"}),
+        ("copy-chrono", "copy-forget-bias", {"chrono", "forget_bias"}),
+        ("adding-rnn-norm", "adding-rnn-short", {"layer_norm"}),
+        ("sine-stacked", "sine-shallow", {"layers", "hidden"}),
+        ("sine-dropout", "sine-stacked", {"dropout"}),
+    ],
+)
+def test_twins_differ_in_nothing_but_what_they_compare(name: str, twin: str, settings: set[str]):
+    one, other = load_spec(name), load_spec(twin)
+    assert one.task == other.task
+    assert one.training == other.training
+    ours, theirs = one.model.model_dump(), other.model.model_dump()
+    assert {field for field in ours if ours[field] != theirs[field]} == settings
+
+
+def test_stacked_and_shallow_have_as_many_weights():
+    stacked, shallow = load_spec("sine-stacked"), load_spec("sine-shallow")
+    assert stacked.model.layers > shallow.model.layers
+    assert stacked.parameters == pytest.approx(shallow.parameters, rel=0.01)
 
 
 @pytest.mark.presets

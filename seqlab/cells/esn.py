@@ -107,14 +107,10 @@ V, d = argmin Σ ‖h_t V + d - y_t‖²/N + β ‖V‖², over all N answers y_
             "leak": np.array([self.leak]),
         }
 
-    def to_torch(self, parameters: Mapping[str, NDArray[Any]], layer: Part | int) -> dict[str, NDArray[Any]]:
-        """As every cell, and `leak_l…`, which PyTorch does not know."""
-        return {**super().to_torch(parameters, layer), f"leak_l{layer}": parameters["leak"].copy()}
-
     def from_torch(self, tensors: Mapping[str, NDArray[Any]], layer: Part | int) -> dict[str, NDArray[Any]]:
-        """The inverse of `to_torch`.
+        """As every cell; PyTorch knows no leak, and this one's is never another than the spec says.
 
         Raises:
             KeyError: a tensor is missing.
         """
-        return {**super().from_torch(tensors, layer), "leak": tensors[f"leak_l{layer}"]}
+        return {**super().from_torch(tensors, layer), "leak": np.array([self.leak])}

@@ -36,8 +36,6 @@ Said = Mapping[str, Mapping[str, Collection[Any]]]
 RECURRENT = r"((en|de)coder\.)?(weight|bias)_(ih|hh)_l\d+(_reverse)?|readout\.(weight|bias)|attention\.weight"
 """PyTorch's names of a recurrent network's weights."""
 
-_LEAK = r"leak_l\d+(_reverse)?"
-
 _EVERYONE_SAYS = {"cell", "hidden", "layers", "bidirectional", "attention"}
 _OF_TRAINING = {
     *("dropout", "init", "chrono", "forget_bias"),
@@ -144,11 +142,7 @@ def weights(run: Run, step: int | None, places: str) -> tuple[int, dict[str, NDA
         RunError: there is no such checkpoint, or it holds more than there are places for.
     """
     checkpoint = run.checkpoint(step)
-    found = {
-        name: value
-        for name, value in checkpoint.weights.items()
-        if not (re.fullmatch(_LEAK, name) and (value == 1).all())  # which is none
-    }
+    found = checkpoint.weights
     homeless = [name for name in found if not re.fullmatch(places, name)]
     if homeless:
         raise RunError(f"{run.name}: there is no place for its weights {', '.join(homeless)}")
@@ -161,16 +155,15 @@ def refuse(whose: str, reasons: Collection[str]) -> None:
         raise RunError("\n".join(f"{whose} cannot say this: {reason}" for reason in reasons))
 
 
-def unsaid(cell: Cell, said: Said, whose: str) -> list[str]:
+def unsaid(cell: Cell, said: Said) -> list[str]:
     """What a format cannot say of a cell, each with what it can.
 
     Args:
         cell: the cell.
         said: what can be said.
-        whose: the format, as in "PyTorch".
     """
     if cell.cell not in said:
-        return [f"model.cell = {_toml(cell.cell)}: {whose} has {', '.join(said)}"]
+        return [f"model.cell = {_toml(cell.cell)}: it can say {', '.join(said)}"]
     reasons = []
     for name, value in cell:
         if name in _EVERYONE_SAYS | _OF_TRAINING:
@@ -180,7 +173,7 @@ def unsaid(cell: Cell, said: Said, whose: str) -> list[str]:
             values = (type(cell).model_fields[name].get_default(call_default_factory=False),)
         if value not in values:
             known = ", ".join(map(_toml, values))
-            reasons.append(f"model.{name} = {_toml(value)}: {whose}'s {cell.cell} has {name} = {known}")
+            reasons.append(f"model.{name} = {_toml(value)}: it can say {name} = {known}")
     return reasons
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from seqlab.cells.base import REVERSE
+from seqlab.cells.base import REVERSE, State
 from seqlab.exports.base import Export, Format, Outputs, place
 from seqlab.runs.layout import RunError
 from seqlab.spec.credit import reached, walls
@@ -119,7 +119,9 @@ def gradient(run: Run, frame: Frame, step: int | None) -> Figure:
     length, cut = len(probe["mask"]), spec.training.cut
     losses = np.flatnonzero((probe["mask"] > 0).any(axis=1))
     x = 1 + frame.time_stride * np.arange(len(frame.tensors["layer0/gradient"]))
-    reach = reached(length, cut, losses, passes=spec.model.passes)
+    reach = np.zeros(length, np.bool_)  # padding behind the longest sequence gets none
+    longest = int(probe["lengths"].max()) if "lengths" in probe else length
+    reach[:longest] = reached(longest, cut, losses, passes=spec.model.passes)
     positive = False
     for layer in range(spec.model.layers):
         named = f"layer {layer + 1}" if spec.model.layers > 1 else "gradient"
@@ -155,26 +157,45 @@ def gates(run: Run, frame: Frame, step: int | None) -> Figure:
     from matplotlib.figure import Figure
 
     model = run.spec.model
-    states, parts = model.states(), model.parts()
+    parts = model.parts()
+    rows = [
+        [state for state in model.shown(part.layer) if state.name.endswith(REVERSE) == bool(part.back)]
+        for part in parts
+    ]
+    states = max(rows, key=len)  # the top layer may show more
     size = (len(states) * _HEATMAP[0], 0.5 + len(parts) * _HEATMAP[1])
     figure = Figure(figsize=size, layout="constrained")
-    grid = figure.subplots(len(parts), len(states), squeeze=False, sharex=True, sharey=True)
+    grid = figure.subplots(len(parts), len(states), squeeze=False, sharex=True)
     for column, state in enumerate(states):
-        seen = [frame.tensors[f"layer{part.layer}/state/{state.name}{REVERSE * part.back}"] for part in parts]
+        shown = [row for row in range(len(parts)) if column < len(rows[row])]
+        seen = [frame.tensors[f"layer{parts[row].layer}/state/{rows[row][column].name}"] for row in shown]
         low, high, colors = _scale(state.kind, np.concatenate(seen))
-        for axes, values in zip(grid[:, column], seen, strict=True):
+        for row, values in zip(shown, seen, strict=True):
+            axes = grid[row, column]
             timesteps, units = values.shape[0] * frame.time_stride, values.shape[1] * frame.unit_stride
             image = axes.imshow(
                 values.T, aspect="auto", origin="lower", interpolation="nearest", vmin=low, vmax=high,
                 cmap=colors, extent=(0.5, timesteps + 0.5, 0.5, units + 0.5),
             )  # fmt: skip
+            if column and state.rows == states[0].rows:
+                axes.tick_params(labelleft=False)
+            elif column:
+                axes.set_ylabel(state.rows)
+        for axes in grid[[row for row in range(len(parts)) if row not in shown], column]:
+            axes.set_axis_off()
         figure.colorbar(image, ax=grid[:, column], location="bottom", aspect=12)
-        grid[0, column].set_title(f"{state.name}, {state.label}", fontsize="medium")
+        grid[shown[0], column].set_title(_titled(state), fontsize="medium")
         grid[-1, column].set_xlabel("timestep")
     for axes, part in zip(grid[:, 0], parts, strict=True):
         which = [f"layer {part.layer + 1}"] * (model.layers > 1) + ["backwards"] * part.back
         axes.set_ylabel("\n".join([*which, "unit"]))
     return figure
+
+
+def _titled(state: State) -> str:
+    """`f, forget gate`; `attention`."""
+    name, label = state.name.removesuffix(REVERSE), state.label.removesuffix(", backwards")
+    return name if name == label else f"{name}, {label}"
 
 
 _DRAWN: dict[str, Callable[[Run, Frame, int | None], Figure]] = {

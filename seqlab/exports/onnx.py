@@ -51,7 +51,7 @@ class ONNX(Format):
         from seqlab.exports.onnx_model import SAID, build
 
         spec = run.spec
-        refuse("ONNX", unsaid(spec.model, SAID, "ONNX"))
+        refuse("ONNX", unsaid(spec.model, SAID))
         runners = dict(self._runners(spec))
         step, kept = weights(run, step, rf"{RECURRENT}|((en|de)coder\.)?weight_p[iof]_l\d+(_reverse)?")
         tensors = {name: value.astype(np.float32) for name, value in kept.items()}

@@ -54,7 +54,7 @@ def reasons(spec: Spec) -> list[str]:
         cell: {**values, "residual": (False, *(() if _adds(spec) else (True,)))}
         for cell, values in _SAID.items()
     }
-    return unsaid(model, said, "PyTorch")
+    return unsaid(model, said)
 
 
 def _adds(spec: Spec) -> bool:

@@ -31,9 +31,9 @@ class Frame:
 
     Attributes:
         step: the step after which it was taken.
-        tensors: `outputs [T,O]`, `forecast [horizon,O]` where there is one, `layerN/state/<name> [T,H]`,
-            `layerN/gradient [T]`, `layerN/gradient_full [T]`, `layerN/credit [T]`; float32. T and H are
-            divided by the strides.
+        tensors: `outputs [T,O]`, `forecast [horizon,O]` or a decoder's `free [T,O]` where there is one,
+            `layerN/state/<name> [T,H]`, `layerN/gradient [T]`, `layerN/gradient_full [T]`,
+            `layerN/credit [T]`; float32. T and H are divided by the strides.
         metadata: `step`, `unit_stride`, `time_stride`, and what the worker added.
     """
 

@@ -33,8 +33,8 @@ _PREFIXES = ("model.", "rnn.")
 _READOUT = ("readout", "fc", "linear", "head")
 """What people call the last layer."""
 _STYLES = {
-    "Keras": ({"kernel", "recurrent_kernel"}, "kernel, recurrent_kernel"),
-    "ONNX": ({"W", "R", "B"}, "W, R, B"),
+    "Keras": ({"kernel", "recurrent_kernel"}, 1, "kernel, recurrent_kernel"),
+    "ONNX": ({"W", "R", "B"}, 2, "W, R, B"),
 }
 _OTHERS = {
     b"PK\x03\x04": "a zip archive, as torch.save writes, with a pickle inside, which is never read",
@@ -139,9 +139,9 @@ def _decoded(path: Path, content: bytes) -> tuple[dict[str, _Stored], dict[str, 
 
 def _wrong_style(found: Iterable[str], labels: Mapping[str, str], gates: Sequence[str]) -> list[str]:
     """Names or an order of gates that are not PyTorch's."""
-    endings = {re.split(r"[./]", name.removesuffix(":0"))[-1] for name in found}
-    for style, (names, words) in _STYLES.items():
-        if len(names & endings) >= 2:
+    endings = {re.split(r"[./]|_(?=[WRB]$)", name.removesuffix(":0"))[-1] for name in found}
+    for style, (names, enough, words) in _STYLES.items():
+        if len(names & endings) >= enough:
             return [
                 f"its tensors are named in {style}'s style ({words}); "
                 "PyTorch's is needed: weight_ih_l0, weight_hh_l0, bias_ih_l0, bias_hh_l0, …"
@@ -157,7 +157,11 @@ def _named(found: Mapping[str, _Stored]) -> tuple[dict[str, _Stored], list[str]]
     sources: defaultdict[str, list[str]] = defaultdict(list)
     for name in found:
         sources[_own_name(name)].append(name)
-    twice = [f"{' and '.join(names)} would both be {own}" for own, names in sources.items() if len(names) > 1]
+    twice = [
+        f"{_listed(names, ' and ')} would both be {_listed([own])}"
+        for own, names in sources.items()
+        if len(names) > 1
+    ]
     return {own: found[names[0]] for own, names in sources.items()}, twice
 
 
@@ -220,5 +224,6 @@ def _own(named: Mapping[str, _Stored], spec: Spec) -> dict[str, NDArray[Any]]:
 
 
 def _listed(names: Sequence[str], between: str = ", ") -> str:
+    names = [name if name.isprintable() else ascii(name) for name in names]  # a stranger chose them
     more = len(names) - _LISTED
     return between.join(names[:_LISTED]) + (f" and {more} more" if more > 0 else "")

@@ -65,8 +65,11 @@ def problems_of(error: ValidationError, data: Mapping[str, Any]) -> list[Problem
         if discriminated:
             path = (*path, details.get("ctx", {}).get("discriminator", "").strip("'"))
         if details["type"] == "value_error" and not path:
-            path, message = _split_path(message)
-        found.setdefault(path, Problem(path, message))
+            for number, line in enumerate(str(details["ctx"]["error"]).splitlines()):
+                where, said = _split_path(line)
+                found[*where, number] = Problem(where, said)
+        else:
+            found.setdefault(path, Problem(path, message))
     return list(found.values())
 
 

@@ -18,8 +18,9 @@ from seqlab.choices import Choice
 from seqlab.methods import CLIPS, LOSSES, OPTIMIZERS, SCHEDULES, Clip, Loss, Optimizer, Schedule
 from seqlab.methods.clipping import NormClip
 from seqlab.methods.optimizers import Adam
-from seqlab.methods.schedules import Constant, Cosine
+from seqlab.methods.schedules import Constant
 from seqlab.spec.credit import Truncation
+from seqlab.spec.misfits import misfits
 from seqlab.tasks import TASKS, Rung, Task
 
 SCHEMA_VERSION = 1
@@ -145,7 +146,8 @@ class Training(Section):
         json_schema_extra={"unit": "timesteps", "zero": "as truncation says"},
     )
     at_walls: Literal["carry", "reset"] = Field(
-        "carry", description="whether the state is carried into the next window, or starts from zero"
+        "carry",
+        description="whether the state is carried into the next window in training, or starts from zero",
     )
     update: Literal["sequence", "window"] = Field(
         "sequence", description="one update for the whole sequence, or one after each window"
@@ -321,106 +323,10 @@ class Spec(Section):
         return {**value, "cell": name[2:], "bidirectional": True}
 
     @model_validator(mode="after")
-    def _both_directions_need_the_whole_sequence(self) -> Spec:
-        if not self.model.bidirectional:
-            return self
-        if self.training.cut:
-            raise ValueError(
-                "model.bidirectional: what runs from the end cannot be cut into windows from the start: "
-                "truncation = 0, and neither stride nor window"
-            )
-        if self.task.forecast_horizon:
-            raise ValueError(
-                "model.bidirectional: a forecast runs free into a future that the backward direction needs "
-                f"to see: task.horizon = 0 instead of {self.task.forecast_horizon}"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _a_decoder_needs_the_whole_encoder(self) -> Spec:
-        task, model = self.task, self.model
-        if not task.encoder_steps:
-            if model.attention:
-                shaped = [name for name, each in TASKS.items() if each.summary.startswith("encoder")]
-                raise ValueError(
-                    f"model.attention: {task.name} has no encoder to look back at: false, or a task that "
-                    f"has one ({', '.join(shaped)})"
-                )
-            return self
-        if model.bidirectional:
-            raise ValueError(
-                f"model.bidirectional: the decoder of {task.name} cannot read from the end what it has not "
-                "said yet: false"
-            )
-        if self.training.cut:
-            raise ValueError(
-                f"training.truncation: {task.name} has an encoder, which only the decoder's losses teach: "
-                "truncation = 0, and neither stride nor window"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _claims_can_be_checked(self) -> Spec:
-        rungs = {(rung.metric, rung.name) for rung in self.task.rungs()}
-        for number, claim in enumerate(self.expect, 1):
-            if claim.metric is None:
-                continue
-            known = self.metrics()
-            if claim.metric not in known:
-                raise ValueError(f"expect: claim {number}: {claim.metric!r} is not one of {', '.join(known)}")
-            limit = claim.below if claim.below is not None else claim.above
-            if isinstance(limit, RungLimit) and (claim.metric, limit.rung) not in rungs:
-                names = ", ".join(name for metric, name in sorted(rungs) if metric == claim.metric)
-                raise ValueError(
-                    f"expect: claim {number}: {self.task.name} has no rung {limit.rung!r} of {claim.metric}"
-                    + (f"; it has {names}" if names else "")
-                )
-        return self
-
-    @model_validator(mode="after")
-    def _loss_fits_the_targets(self) -> Spec:
-        own = LOSSES[self.task.loss]
-        if not self.loss.fits(own):
-            known = ", ".join(name for name, loss in LOSSES.items() if loss.fits(own))
-            raise ValueError(
-                f"training.loss: {self.loss_name!r} is for {self.loss.targets}, but the targets of "
-                f"{self.task.name} are {own.targets}: one of {known}"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _least_squares_need_values(self) -> Spec:
-        if not self.model.closed_form:
-            return self
-        if self.loss_name != "mse":
-            raise ValueError(
-                f"model.cell: the readout of {self.model.cell} is fitted to values by least squares, but the "
-                f"loss here is {self.loss_name}: a task with mse"
-            )
-        if self.training.update == "window":
-            raise ValueError(
-                f"training.update: {self.model.cell} solves for its readout once for each batch: sequence"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _learning_rate_comes_down(self) -> Spec:
-        schedule, lr = self.training.schedule, self.training.optimizer.lr
-        if isinstance(schedule, Cosine) and schedule.lr_min > lr:
-            raise ValueError(
-                f"training.schedule.lr_min: {schedule.lr_min:g} is above the learning rate that it should be "
-                f"the least of: at most {lr:g}"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _stops_on_a_metric_it_has(self) -> Spec:
-        metric = self.training.stop.metric
-        if metric and metric not in self.metrics():
-            raise ValueError(
-                f"training.stop.metric: a run of {self.task.name} has no {metric!r}: "
-                f"one of {', '.join(self.metrics())}"
-            )
+    def _goes_together(self) -> Spec:
+        found = list(misfits(self))
+        if found:
+            raise ValueError("\n".join(found))
         return self
 
     def metrics(self) -> tuple[str, ...]:

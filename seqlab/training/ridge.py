@@ -95,6 +95,8 @@ class RidgeTrainer(Trainer):
         rows, total, batch = [], 0.0, slice(part.first, part.first + work.batch)
         for window in self._windows:
             cut = slice(window.start, window.stop)
+            if self._resets:
+                work.clear_states()
             work.forward(part.inputs[cut], part.first, part.lengths)
             mask = part.counted(window)
             total += work.loss(part.targets[cut], mask, scale, part.first)

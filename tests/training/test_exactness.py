@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from seqlab.cells import CELLS
 from seqlab.spec import SpecError
-from seqlab.training.exactness import TOLERANCE, compare, in_float64
+from seqlab.tasks import TASKS as TASK_KINDS
+from seqlab.training.exactness import TOLERANCE, beside_the_first, compare, in_float64
 from seqlab.training.network import Network, Pass
 from tests.conftest import small
 
@@ -19,22 +20,38 @@ TASKS = st.sampled_from(
         {"name": "copy", "delay": 2, "symbols": 2, "alphabet": 3},
         {"name": "sine", "length": 6, "horizon": 0},
         {"name": "reverse", "symbols": 3, "alphabet": 3},
+        {"name": "order", "length": 12, "shortest": 10},
+        {"name": "generate", "length": 5, "channels": 3},
+        {"name": "parity", "length": 5},
     ]
 )
+OPTIONS = {
+    "rnn": {"activation": ["tanh", "relu", "leaky_relu", "sigmoid", "softsign"], "layer_norm": [False, True]},
+    "feedforward": {"activation": ["tanh", "relu", "hard_sigmoid", "identity"]},
+    "gru": {"reset": ["after", "before"]},
+    "lstm": {
+        "peepholes": [False, True],
+        "forget": ["own", "coupled", "none"],
+        "gate_activation": ["sigmoid", "hard_sigmoid"],
+    },
+    "peephole_lstm": {"layer_norm": [False, True]},
+}
 
 
 @st.composite
 def specs(draw):
-    """Any cell, layers, directions, joints and truncation that a spec allows, in float64."""
+    """Any cell and option, layers, directions, joints, lengths, loss and truncation, in float64."""
     layers = draw(st.integers(1, 3))
     model = {
         "cell": draw(st.sampled_from(list(CELLS))),
-        "hidden": draw(st.integers(1, 4)),
+        "hidden": draw(st.integers(2, 4)),
         "layers": layers,
         "bidirectional": draw(st.booleans()),
         "residual": draw(st.booleans()),
         "dropout": draw(st.sampled_from([0.0, 0.3])) if layers > 1 else 0.0,
     }
+    for option, values in OPTIONS.get(model["cell"], {}).items():
+        model[option] = draw(st.sampled_from(values))
     training = {
         "truncation": draw(st.sampled_from([0, 1, 3])),
         "at_walls": draw(st.sampled_from(["carry", "reset"])),
@@ -46,9 +63,12 @@ def specs(draw):
     if CELLS[model["cell"]].model_validate({}).closed_form:
         task = {"name": "adding", "length": 7}
         model |= {"layers": 1, "residual": False, "dropout": 0.0}
+    elif TASK_KINDS[task["name"]].loss == "mse":
+        training["loss"] = draw(st.sampled_from(["mse", "mae", "huber"]))
     if task["name"] == "reverse":
         model |= {"bidirectional": False, "attention": draw(st.booleans())}
-        training = {"batch_size": 3}
+        for name in ("truncation", "stride", "window"):
+            training.pop(name, None)
     if model["bidirectional"]:
         try:
             return in_float64(small(task, model, **training))
@@ -60,7 +80,7 @@ def specs(draw):
 @settings(max_examples=40, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(specs())
 def test_the_gradient_of_any_spec_is_right(spec):
-    for block in compare(spec, entries=12):
+    for block in compare(spec, 12, beside_the_first(spec)):
         assert block.right, block
         assert block.compared > 0
 

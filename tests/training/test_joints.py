@@ -83,7 +83,7 @@ def test_gates_and_states_of_both_directions_are_observed_by_name_in_the_order_o
     work = Pass(network, 3, len(x))
     work.forward(x)
     (seen,) = work.observed()
-    assert list(seen) == [state.name for state in spec.model.shown()]
+    assert list(seen) == [state.name for state in spec.model.shown(0)]
     # The backward direction alone, on reversed inputs, with the weights of the second part.
     forward = small({"length": 6}, {"cell": "gru"})
     alone = Network(forward)
