@@ -78,7 +78,10 @@ def snippet(spec: Spec, path: Path, name: str) -> str:
     dtype = ["dtype=torch.float64"] if double else []
     linear = [str(spec.seen), str(task.outputs), *dtype]
     looking = [str(model.hidden)] * 2 + ["bias=False", *dtype]
+    # Backwards a sequence starts at its own last step, and not in the padding behind it.
+    own_ends = model.bidirectional and task.batch(0, "probe", 0, 1).lengths is not None
     return (_ENCODED if task.encoder_steps else _SNIPPET).format(
+        **(_PACKED if own_ends else _WHOLE),
         name=name,
         layer=f"torch.nn.{_CLASSES[model.cell]}({', '.join([*options, *dtype])})",
         linear=f"torch.nn.Linear({', '.join(linear)})",
@@ -92,6 +95,20 @@ def snippet(spec: Spec, path: Path, name: str) -> str:
     )
 
 
+_WHOLE = {
+    "arguments": "inputs):",
+    "lengths": "",
+    "states": "self.rnn(inputs)",
+}
+_PACKED = {
+    "arguments": "inputs, lengths):",
+    "lengths": ", [B]",
+    "states": """torch.nn.utils.rnn.pad_packed_sequence(
+            self.rnn(torch.nn.utils.rnn.pack_padded_sequence(inputs, lengths, enforce_sorted=False))[0],
+            total_length=len(inputs),
+        )""",
+}
+
 _SNIPPET = """\
 # {name}
 import torch
@@ -104,8 +121,8 @@ class Network(torch.nn.Module):
         self.rnn = {layer}
         self.readout = {linear}
 
-    def forward(self, inputs):  # [T, B, {inputs}]
-        states, _ = self.rnn(inputs)  # [T, B, {width}]
+    def forward(self, {arguments}  # [T, B, {inputs}]{lengths}
+        states, _ = {states}  # [T, B, {width}]
         return self.readout(states)  # [T, B, {outputs}]
 
 

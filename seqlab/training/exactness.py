@@ -54,7 +54,8 @@ class Block:
         shape: of the whole block.
         compared: entries that were compared.
         kinks: entries that were left out, as a kink lies within the step.
-        error: ‖a - n‖ / max(‖a‖, ‖n‖, 1e-12) over the entries compared, less what rounding makes of it.
+        error: ‖a - n‖ / max(‖a‖, ‖n‖, 1e-12) over the entries compared.
+        rounding: how much of an error rounding of the loss alone can make.
         worst: the entry with the largest |a - n|.
         analytic: the gradient there.
         numeric: the central difference there.
@@ -65,14 +66,15 @@ class Block:
     compared: int
     kinks: int
     error: float
+    rounding: float
     worst: tuple[int, ...]
     analytic: float
     numeric: float
 
     @property
     def right(self) -> bool:
-        """Whether the error is within `TOLERANCE`; an error that is not a number is not."""
-        return self.error <= TOLERANCE
+        """Whether the error is within `TOLERANCE`, or rounding; one that is not a number is not."""
+        return self.error <= max(TOLERANCE, self.rounding)
 
 
 def in_float64(spec: Spec) -> Spec:
@@ -174,18 +176,18 @@ def _compare(
 ) -> Block:
     flat, here = block.reshape(-1), loss()  # a view: blocks are contiguous
     numeric, smooth = np.zeros(len(entries)), np.zeros(len(entries), np.bool_)
-    off = np.full(len(entries), np.inf)
+    off, rounding = np.full(len(entries), np.inf), np.zeros(len(entries))
     enough = 0.1 * TOLERANCE * max(np.linalg.norm(analytic) / len(entries) ** 0.5, _ALMOST_NOTHING)
     for step in _STEPS:
-        again = np.flatnonzero(~(smooth & (off <= enough)))
+        again = np.flatnonzero(~(smooth & (off <= np.maximum(enough, rounding))))
         if not again.size:
             break
         found, lawful = _derivatives(flat, entries[again], loss, here, step)
-        rounding = _ROUNDING * np.finfo(np.float64).eps * abs(here) / step
-        missed = np.maximum(np.abs(found - analytic[again]) - rounding, 0)
+        missed = np.abs(found - analytic[again])
         better = lawful & ~(missed >= off[again])  # what is not a number is taken, and so never right
         chosen = again[better]
         numeric[chosen], off[chosen], smooth[chosen] = found[better], missed[better], True
+        rounding[chosen] = _ROUNDING * np.finfo(np.float64).eps * abs(here) / step
     kept = analytic[smooth], numeric[smooth]
     largest = max(*(float(np.linalg.norm(one)) for one in kept), _ALMOST_NOTHING)
     worst = int(np.argmax(np.where(smooth, off, -1)))
@@ -195,6 +197,7 @@ def _compare(
         compared=int(smooth.sum()),
         kinks=int((~smooth).sum()),
         error=float(np.linalg.norm(off[smooth]) / largest) if smooth.any() else np.nan,
+        rounding=float(np.linalg.norm(rounding[smooth]) / largest),
         worst=tuple(int(index) for index in np.unravel_index(entries[worst], block.shape)),
         analytic=float(analytic[worst]),
         numeric=float(numeric[worst]),

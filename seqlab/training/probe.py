@@ -87,7 +87,8 @@ class Probe:
         if isinstance(work, EncoderDecoder):
             tensors["free"] = work.run_free(self._sequences.inputs)[:, 0].astype(np.float32)
         elif self.batch.future is not None:
-            forecast = run_free(work, work.outputs()[-1:], task.forecast_horizon)
+            last = self._carried() if self._resets else work.outputs()[-1:]
+            forecast = run_free(work, last, task.forecast_horizon)
             tensors["forecast"] = forecast[:, 0].astype(np.float32)
         cut = len(self._windows) > 1
         full = self._gradients(self._sequences, self._scale, full=True) if cut else truncated
@@ -96,6 +97,13 @@ class Probe:
             for name, values in zip(("gradient", "gradient_full", "credit"), norms, strict=True):
                 tensors[f"layer{layer}/{name}"] = values.astype(np.float32)
         return Look(tensors, self._metrics(truncated, credit))
+
+    def _carried(self) -> NDArray[Any]:
+        """The last outputs [1, B, O] when states are carried from the first step on, as in an evaluation."""
+        self._pass.reset()
+        for window in self._tiles:
+            self._pass.forward(self._sequences.inputs[window.start : window.stop], 0, self._sequences.lengths)
+        return self._pass.outputs()[-1:]
 
     def _see(self, window: Window, work: AnyPass, tensors: dict[str, NDArray[np.float32]]) -> None:
         """Outputs, gates and states of the first sequence."""

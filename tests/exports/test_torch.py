@@ -12,6 +12,7 @@ from seqlab.export import outputs_of
 from seqlab.runs import tensors
 from seqlab.runs.initial import read_weights
 from seqlab.runs.layout import RunError
+from tests.conftest import small
 from tests.exports.conftest import encoded, exported, model, run_of, weights_of
 
 SAYABLE = {
@@ -129,3 +130,19 @@ def test_in_torch_the_module_says_what_we_say(name, tmp_path):
     theirs = built["network"](torch.from_numpy(x).to(built["network"].readout.weight.dtype))
     ours = outputs_of(spec, weights, x, None)[spec.task.encoder_steps :]
     np.testing.assert_allclose(theirs.detach().numpy(), ours, atol=1e-5)
+
+
+def test_in_torch_sequences_of_unequal_length_are_read_backwards_from_their_own_ends(tmp_path):
+    spec = small({"name": "order", "length": 12, "shortest": 10}, {"cell": "bilstm", "layers": 2})
+    weights = weights_of(spec)
+    snippet = exported("torch", run_of(spec, tmp_path / "runs", weights), tmp_path / "w.safetensors").snippet
+    compile(snippet, "snippet", "exec")
+    assert "def forward(self, inputs, lengths):" in snippet
+    torch = pytest.importorskip("torch")
+    built: dict = {}
+    exec(snippet, built)
+    batch = spec.task.batch(0, "probe", 0, 8)
+    theirs = built["network"](torch.from_numpy(batch.inputs), torch.from_numpy(batch.lengths))
+    ours = outputs_of(spec, weights, batch.inputs, batch.lengths)
+    asked = batch.mask > 0
+    np.testing.assert_allclose(theirs.detach().numpy()[asked], ours[asked], atol=1e-5)

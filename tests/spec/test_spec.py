@@ -15,6 +15,7 @@ from seqlab.spec import Spec, SpecError, load_spec, to_toml, validate
 from seqlab.spec.problems import line_of
 from seqlab.spec.schema import Stop, Training
 from seqlab.tasks import TASKS
+from tests.conftest import small
 
 MINIMAL = {"task": {"name": "adding"}, "model": {"cell": "lstm"}}
 
@@ -327,3 +328,32 @@ def test_errors_of_a_large_file_are_found_by_few_looks(monkeypatch):
     text = "[a]\n" + "".join(f"x{n} = {n}\n" for n in range(5_000))
     assert line_of(text, ("a", "x3210")) == 3_212
     assert len(looks) < 40
+
+
+def test_all_that_does_not_go_together_is_said_at_once():
+    with pytest.raises(SpecError) as error:
+        small(
+            {"name": "order"},
+            {"cell": "bilstm", "attention": True},
+            truncation=5,
+            stop={"metric": "eval/forecast"},
+        )
+    said = str(error.value).splitlines()
+    places = ["model.bidirectional", "model.attention", "training.stop.metric"]
+    assert [line.partition(": ")[0] for line in said] == places
+
+
+@pytest.mark.parametrize(
+    ("model", "training", "words"),
+    [
+        ({"washout": 10}, {}, "model.washout: 10 drops all steps up to the last one with a loss, 10"),
+        ({}, {"l1": 0.1}, "training.l1: esn solves for its readout, and no gradient is followed: 0"),
+        ({}, {"l2": 0.1}, "training.l2: esn solves"),
+        ({}, {"gradient_noise": 0.1}, "training.gradient_noise: esn solves"),
+        ({}, {"loss": "mae"}, "the loss here is mae: leave training.loss out"),
+    ],
+)
+def test_what_a_readout_in_closed_form_does_not_go_with_is_refused(model, training, words):
+    with pytest.raises(SpecError, match=words):
+        small(None, {"cell": "esn", **model}, **training)
+    assert small(None, {"cell": "esn", "washout": 9}).model.washout == 9

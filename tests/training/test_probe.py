@@ -102,3 +102,12 @@ def test_states_and_outputs_are_those_of_the_first_sequence():
         np.testing.assert_allclose(tensors[f"layer0/state/{name}"], expected, rtol=1e-5)
     assert tensors["forecast"].shape == (3, 1)
     assert all(value.dtype == np.float32 for value in tensors.values())
+
+
+def test_a_forecast_rests_on_carried_states_however_walls_are_trained():
+    task = {"name": "sine", "length": 12, "horizon": 4}
+    found = [
+        Probe(Network(small(task, truncation=5, at_walls=at_walls))).look().tensors["forecast"]
+        for at_walls in ("carry", "reset")
+    ]
+    np.testing.assert_allclose(*found, rtol=1e-5)
