@@ -233,8 +233,8 @@ def found_here(name: str) -> Iterator[str]:
     rows = dict(re.findall(row, MACKEY_GLASS.read_text(), re.MULTILINE))
     yield (
         "- On Mackey-Glass, τ = 17, 84 steps on its own outputs, with 400 units: NRMSE "
-        f"{rows['median']} in the median over ten seeds ({rows['least, most'].replace(', ', ' to ')}), beside "
-        f"{rows['published']} in Jaeger (2001). The method, and what differs: "
+        f"{rows['median']} in the median over ten seeds ({rows['least, most'].replace(', ', ' to ')}), "
+        f"beside {rows['published']} in Jaeger (2001). The method, and what differs: "
         "[benchmarks/ESN.md](../benchmarks/ESN.md)."
     )
 
