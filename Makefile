@@ -32,7 +32,7 @@ imports: $(VENV)/developed  ## imports run one way
 	$(BIN)/lint-imports
 
 pytest: $(VENV)/developed
-	$(BIN)/python -m pytest -m "not long" -n 2 --dist worksteal
+	$(BIN)/python -m pytest -m "not long" -n 3 --dist worksteal
 
 # The pinned versions are those the tests pass with; the lower bounds in pyproject.toml are what is needed.
 $(VENV)/installed: pyproject.toml constraints.txt

@@ -36,7 +36,9 @@ def test_attention_equals_the_reference(dtype, shape, seed):
     s, e, A, djoined = (a.astype(np.float64) for a in arrays)
     expected = (*reference.forward(s, e, A), *reference.backward(s, e, A, djoined))
     for found, wanted in zip(run(*arrays), expected, strict=True):
-        assert relative_error(found, wanted) <= TOLERANCE[dtype]
+        # Where a softmax is all but even, derivatives are small differences of large ones.
+        scale = max(np.linalg.norm(wanted), 1e-2 * np.linalg.norm(djoined))
+        assert np.linalg.norm(found - wanted) <= TOLERANCE[dtype] * scale
 
 
 def test_attention_backward_equals_central_differences():

@@ -33,7 +33,7 @@ def test_forward_and_backward_equal_the_reference(cell, dtype, shape, seed):
 
 
 @each_cell
-@pytest.mark.parametrize("shape", [(1, 1, 1, 1), (4, 2, 3, 3), (3, 1, 2, 9)], ids=str)
+@pytest.mark.parametrize("shape", [(1, 1, 1, 1), (3, 2, 2, 5)], ids=str)
 def test_backward_equals_central_differences(cell, shape):
     case = make_case(cell, shape, seed=5)
 

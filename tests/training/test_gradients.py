@@ -14,7 +14,7 @@ from tests.conftest import small
 from tests.reference import network as reference
 
 STEP = 1e-5
-ENTRIES = 60
+ENTRIES = 20
 TASKS = [
     {"name": "adding", "length": 7},
     {"name": "copy", "delay": 2, "symbols": 2, "alphabet": 3},

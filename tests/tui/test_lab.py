@@ -102,7 +102,8 @@ class TestLayout:
     @pytest.mark.parametrize("name", ["adding", "copy", "sine", "exploding", "timing", "reverse"])
     async def test_everything_has_its_place_at_any_size(self, finished: Finished, name: str) -> None:
         async with lab(finished(name), size=(200, 60)) as (pilot, screen):
-            for size in ((200, 60), (60, 15), (120, 36), (80, 24), (100, 30)):
+            sizes = ((200, 60), (60, 15), (120, 36), (80, 24), (100, 30))
+            for size in sizes if name == "adding" else sizes[1:4]:
                 await pilot.resize_terminal(*size)
                 four = size[0] >= 100 and size[1] >= 30
                 await until(pilot, lambda size=size: screen.size == size)

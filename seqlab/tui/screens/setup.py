@@ -225,7 +225,8 @@ class SetupScreen(Screen[None], inherit_bindings=False):
             if event.notice:
                 self.notice(event.notice)
         self.action_back()
-        self._ticker = self.set_interval(TICK, self._look)
+        # Another screen may have come in front meanwhile, and each look would draw that one anew.
+        self._ticker = self.set_interval(TICK, self._look, pause=not self.is_current)
         self._look()
 
     def notice(self, words: str) -> None:
@@ -353,7 +354,9 @@ class SetupScreen(Screen[None], inherit_bindings=False):
         if news.details:
             self.notice(_tail(news.details))
         about = self.query_one("#about", VerticalScroll)
-        about.border_subtitle = "pgup pgdn" if about.max_scroll_y else ""
+        keys = "pgup pgdn" if about.max_scroll_y else ""
+        if about.border_subtitle != keys:
+            about.border_subtitle = keys
         draft, spec = self._form.draft, self.spec
         self._summary.outdate(spec is None)
         if spec is not None:
