@@ -21,7 +21,7 @@ from seqlab.tui.app import LabApp
 from seqlab.tui.screens.lab import LabScreen
 from seqlab.tui.screens.setup import SetupScreen
 from tests.conftest import small
-from tests.tui.conftest import Begin, Finished
+from tests.tui.conftest import Begin
 from tests.tui.waiting import until
 
 
@@ -147,15 +147,3 @@ async def test_on_leaving_nothing_is_said_of_a_run_whose_worker_has_ended(begin:
     worker.reap(300)
     assert read_status(folder).state == "starting"
     assert said_on_leaving(LabApp(), folder, worker) == ""
-
-
-async def test_behind_a_run_that_is_watched_setup_draws_nothing(finished: Finished) -> None:
-    app = LabApp(watch=finished("adding"))
-    async with app.run_test(size=(120, 36)) as pilot:
-        (setup,) = (screen for screen in app.screen_stack if isinstance(screen, SetupScreen))
-        await until(pilot, lambda: isinstance(app.screen, LabScreen))
-        await until(pilot, lambda: setup._begun is (setup._ticker is not None))
-        await until(pilot, lambda: setup._ticker is None or not setup._ticker._active.is_set())
-        app.pop_screen()
-        await until(pilot, lambda: app.screen is setup)
-        await until(pilot, lambda: setup._ticker is not None and setup._ticker._active.is_set())
