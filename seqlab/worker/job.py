@@ -88,16 +88,19 @@ class Job:
         try:
             trainer = self._prepare()
             training = self._spec.training
-            with Persister(self._writer, training.frame_every, training.checkpoint_every) as persister:
-                recorder = Recorder(
-                    trainer, self._writer, persister, self._inbox, self._steps, self._wall, self._stopping
-                )
-                with recorder, self._rivalry:
-                    state, words, event = self._train(trainer, recorder)
-                persister.drain(PATIENCE)
-            trainer.close()
-            self._writer.event(state, step=trainer.step, **event)
-            self._writer.set_status(state=state, step=event.get("at", trainer.step), message=words)
+            with self._rivalry:
+                with Persister(self._writer, training.frame_every, training.checkpoint_every) as persister:
+                    recorder = Recorder(
+                        trainer, self._writer, persister, self._inbox, self._steps, self._wall, self._stopping
+                    )
+                    with recorder:
+                        state, words, event = self._train(trainer, recorder)
+                    persister.drain(PATIENCE)
+                trainer.close()
+                self._writer.event(state, step=trainer.step, **event)
+                self._writer.set_status(state=state, step=event.get("at", trainer.step), message=words)
+                if state == "finished":  # a short run may end before its rival
+                    self._rivalry.wait(lambda: self._stop)
             self._writer.close(PATIENCE)
             return 1 if state == "diverged" else 0
         except BaseException as error:

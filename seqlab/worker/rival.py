@@ -34,6 +34,10 @@ if TYPE_CHECKING:
 
 NICENESS = 5
 """How far it gives way: it gets a quarter of a processor that training wants as well."""
+PATIENCE = 60.0
+"""Seconds that the worker of a run that is over waits for it: alone it takes about four."""
+_GLANCE = 0.1
+"""Seconds between two looks whether it is still waited for."""
 _LOOK_EVERY = 0.5
 """Seconds between two looks whether the worker is still there."""
 
@@ -69,6 +73,14 @@ class Rivalry:
         self._thread = threading.Thread(target=self._listen, args=(self.process, request), name="rival")
         self._thread.start()
         return ""
+
+    def wait(self, enough: Callable[[], bool]) -> None:
+        """Wait for the rival, if it was begun, until it is there, or is late, or that is enough."""
+        until = time.monotonic() + PATIENCE
+        while self._thread is not None and self._thread.is_alive():
+            if enough() or time.monotonic() > until:
+                return
+            self._thread.join(_GLANCE)
 
     def __enter__(self) -> Rivalry:
         return self

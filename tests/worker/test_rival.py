@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from seqlab.runs import control, layout
+from seqlab.runs.reader import RunReader
 from seqlab.runs.rival import MOST_POINTS
 from seqlab.runs.run import Run
 from seqlab.spec import load_spec
@@ -111,6 +112,18 @@ def test_a_run_that_goes_on_keeps_the_rival_it_has(start: Start) -> None:
     assert again.reap(60) == 0
     assert names(run).count("rival") == 1
     assert run.rival is not None
+
+
+def test_a_run_that_is_over_before_its_rival_waits_for_it(start: Start) -> None:
+    run, worker = start(small(SINE, **{**LONG, "steps": 5_000}))
+    until(lambda: training(run))
+    tell(run, "pause")
+    tell(run, "rival")
+    tell(run, "continue")
+    assert worker.reap(300) == 0
+    assert run.state == "finished"
+    assert run.rival is not None
+    assert RunReader(run.path).poll().rival is not None
 
 
 def test_it_ends_with_the_worker_and_then_says_nothing() -> None:
