@@ -5,26 +5,21 @@ stdout carries data, stderr everything else. Nothing heavy is imported before a 
 
 from __future__ import annotations
 
-import contextlib
 import io
 import json
 import math
 import os
-import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
 from enum import IntEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from seqlab import console
+from seqlab import console, foreground, options
 
 if TYPE_CHECKING:
-    from seqlab.runs.launch import Worker
-    from seqlab.runs.reader import Snapshot
     from seqlab.spec import Spec
 
 
@@ -37,77 +32,6 @@ class Exit(IntEnum):
     HANGUP = 128 + 1
     INTERRUPTED = 128 + 2
     TERMINATED = 128 + 15
-
-
-Command = TypeVar("Command", bound=Callable[..., Any])
-
-_overrides = click.option(
-    "-s", "--set", "overrides", multiple=True, metavar="A.B=VALUE", help="Override a field of the spec."
-)
-_out = click.option(
-    "--out", type=click.Path(path_type=Path, file_okay=False), help="Where run folders are kept."
-)
-_threads = click.option("--threads", type=click.IntRange(1, 1024), help="For training; changes no bit of it.")
-_json = click.option("--json", "as_json", is_flag=True, help="JSON lines.")
-_detach = click.option("--detach", is_flag=True, help="Start, print the run folder, and leave it running.")
-_file = click.Path(path_type=Path)
-
-_SHAPE = {
-    "cell": ("C", "model.cell"),
-    "hidden": ("H", "model.hidden"),
-    "batch": ("B", "training.batch_size"),
-    "length": ("T", "task.length"),
-    "layers": ("N", "model.layers"),
-    "truncation": ("K", "training.truncation"),
-}
-
-
-class _Formats(click.ParamType):  # type: ignore[type-arg]  # which older versions do not know
-    """The names of the formats, which are found only once a command line asks for them."""
-
-    name = "format"
-
-    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
-        from seqlab.exports import FORMATS
-
-        return f"[{'|'.join(FORMATS)}]"
-
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        from seqlab.exports import FORMATS
-        from seqlab.spec.problems import did_you_mean
-
-        if value not in FORMATS:
-            self.fail(f"{value!r} is not one of {did_you_mean(value, FORMATS)}", param, ctx)
-        return value
-
-    def get_missing_message(self, param: click.Parameter, ctx: click.Context | None) -> str:
-        from seqlab.exports import FORMATS
-
-        return f"One of {', '.join(FORMATS)}"
-
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
-        from click.shell_completion import CompletionItem
-
-        from seqlab.exports import FORMATS
-
-        return [CompletionItem(name) for name in FORMATS if name.startswith(incomplete)]
-
-
-class _WithFormats(click.Command):
-    """A command whose help says what the formats are."""
-
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        from seqlab.exports import FORMATS
-
-        with formatter.section("Formats"):
-            formatter.write_dl([(name, each.summary) for name, each in FORMATS.items()])
-
-
-def _shape(command: Command) -> Command:
-    """Options of their own for what is varied most; the spec says what they may be."""
-    for name, (letter, field) in reversed(_SHAPE.items()):
-        command = click.option(f"--{name}", metavar=letter, help=f"Short for -s {field}={letter}.")(command)
-    return command
 
 
 def main() -> NoReturn:
@@ -167,9 +91,9 @@ def cli(context: click.Context) -> None:
 
 @cli.command()
 @click.argument("spec", required=False)
-@_overrides
-@_out
-@_threads
+@options.overrides
+@options.out
+@options.threads
 def lab(spec: str | None, overrides: tuple[str, ...], out: Path | None, threads: int | None) -> None:
     """Open the lab; with SPEC (a preset, a file or a run folder) it starts at once.
 
@@ -184,7 +108,7 @@ def lab(spec: str | None, overrides: tuple[str, ...], out: Path | None, threads:
 
 @cli.command()
 @click.argument("run", required=False)
-@_out
+@options.out
 def watch(run: str | None, out: Path | None) -> None:
     """Open the lab on a run that is under way or over; on the newest if none is named."""
     _needs_terminal()
@@ -204,18 +128,18 @@ def watch(run: str | None, out: Path | None) -> None:
 
 @cli.command()
 @click.argument("spec")
-@_overrides
-@_out
-@_json
+@options.overrides
+@options.out
+@options.as_json
 @click.option(
     "--check", is_flag=True, help="Run the seeds that the claims name; the exit code speaks of the claims."
 )
-@_detach
+@options.detach
 @click.option("--seeds", type=click.IntRange(1, 1_000), help="Run N seeds, one after another.")
 @click.option(
-    "--init-from", type=_file, metavar="FILE", help="Start from PyTorch's weights, a safetensors file."
+    "--init-from", type=options.FILE, metavar="FILE", help="Start from PyTorch's weights, a safetensors file."
 )
-@_threads
+@options.threads
 def run(
     spec: str,
     overrides: tuple[str, ...],
@@ -245,13 +169,13 @@ def run(
         seed = each.training.seed
         folder, worker = start(each, out, threads, initial)
         if detach:
-            _leave(folder, worker, as_json)
-        last = _follow(folder, worker, as_json, seed)
+            foreground.leave(folder, worker, as_json)
+        last = foreground.follow(folder, worker, as_json, seed)
         ends.append(last.state)
         # A run that failed or was stopped may lack what its claims are measured against.
         verdict = verdicts(last) if last.state in ("finished", "diverged") else None
         judged.append(verdict)
-        _report(last, as_json, seed, verdict)
+        foreground.report(last, as_json, seed, verdict)
     if not check:
         sys.exit(Exit.OK if all(state in ("finished", "stopped") for state in ends) else Exit.NOT_MET)
     if None in judged:
@@ -265,10 +189,10 @@ def run(
 @cli.command()
 @click.argument("run")
 @click.option("--steps", type=click.IntRange(1, 1_000_000_000), help="Train up to step N: lengthens a run.")
-@_out
-@_json
-@_detach
-@_threads
+@options.out
+@options.as_json
+@options.detach
+@options.threads
 def resume(
     run: str, steps: int | None, out: Path | None, as_json: bool, detach: bool, threads: int | None
 ) -> None:
@@ -295,16 +219,16 @@ def resume(
     worker = Worker(threads)
     worker.run(folder, steps)
     if detach:
-        _leave(folder, worker, as_json)
+        foreground.leave(folder, worker, as_json)
     seed = found.spec.training.seed
-    last = _follow(folder, worker, as_json, seed)
-    _report(last, as_json, seed, None)
+    last = foreground.follow(folder, worker, as_json, seed)
+    foreground.report(last, as_json, seed, None)
     sys.exit(Exit.OK if last.state in ("finished", "stopped") else Exit.NOT_MET)
 
 
 @cli.command()
-@_out
-@_json
+@options.out
+@options.as_json
 def runs(out: Path | None, as_json: bool) -> None:
     """List the runs, newest first."""
     from seqlab.runs.layout import RunError, home, list_runs
@@ -330,7 +254,7 @@ def runs(out: Path | None, as_json: bool) -> None:
 
 @cli.command()
 @click.argument("name", required=False)
-@_json
+@options.as_json
 def presets(name: str | None, as_json: bool) -> None:
     """List the presets with their claims, or show one."""
     from seqlab.spec import load_spec
@@ -362,11 +286,11 @@ def schema() -> None:
 
 @cli.command()
 @click.argument("spec", required=False)
-@_overrides
-@_shape
-@_threads
+@options.overrides
+@options.shape
+@options.threads
 @click.option("--recording", is_flag=True, help="Also train a run, to see what recording it costs.")
-@_json
+@options.as_json
 def bench(
     spec: str | None,
     overrides: tuple[str, ...],
@@ -383,7 +307,7 @@ def bench(
         table: {name: next(iter(CHOICES[table, name]))}
         for table, name in (("task", "name"), ("model", "cell"))
     }
-    given = tuple(f"{_SHAPE[name][1]}={value}" for name, value in shape.items() if value is not None)
+    given = tuple(f"{options.SHAPE[name][1]}={value}" for name, value in shape.items() if value is not None)
     chosen = _load(spec if spec is not None else first, overrides + given)
     request = {
         "spec": chosen.model_dump(mode="json", exclude_none=True),
@@ -395,11 +319,11 @@ def bench(
 
 @cli.command()
 @click.argument("spec")
-@_overrides
+@options.overrides
 @click.option(
     "--entries", type=click.IntRange(1), default=200, help="Of each block, at most.", show_default=True
 )
-@_json
+@options.as_json
 def check(spec: str, overrides: tuple[str, ...], entries: int, as_json: bool) -> None:
     """Compare the gradient of SPEC with central differences in float64; exit 1 if it is wrong."""
     from seqlab.runs.launch import replace_by
@@ -409,11 +333,11 @@ def check(spec: str, overrides: tuple[str, ...], entries: int, as_json: bool) ->
     replace_by("seqlab.check", json.dumps(request), threads=1)
 
 
-@cli.command(cls=_WithFormats)
+@cli.command(cls=options.WithFormats)
 @click.argument("run")
-@click.option("--to", type=_Formats(), required=True, help="The format.")
+@click.option("--to", type=options.FormatName(), required=True, help="The format.")
 @click.option("--step", type=click.IntRange(0), metavar="N", help="As it was at a step that was kept.")
-@click.option("--out", type=_file, metavar="PATH", help="Where to; else into this folder, by the run's name.")
+@click.option("--out", type=options.FILE, metavar="PATH", help="Where to; else here, by the run's name.")
 def export(run: str, to: str, step: int | None, out: Path | None) -> None:
     """Write RUN in a format that other programs read."""
     from seqlab.runs.launch import replace_by
@@ -424,7 +348,7 @@ def export(run: str, to: str, step: int | None, out: Path | None) -> None:
 
 
 @cli.command()
-@_json
+@options.as_json
 def doctor(as_json: bool) -> None:
     """Say what this machine, its libraries and this terminal offer."""
     from seqlab.doctor import findings
@@ -467,95 +391,6 @@ def _needs_terminal() -> None:
     if not there or os.environ.get("TERM") == "dumb":
         console.say("the lab needs a terminal; without one, seqlab run SPEC trains and seqlab runs lists")
         sys.exit(Exit.USAGE)
-
-
-def _leave(folder: Path, worker: Worker, as_json: bool) -> NoReturn:
-    from seqlab.runs.follow import await_taken
-
-    await_taken(folder, worker)
-    if as_json:
-        console.emit(event="started", run=str(folder))
-    else:
-        click.echo(str(folder))
-    sys.stdout.flush()
-    os._exit(Exit.OK)  # no waiting for threads that listen to the worker
-
-
-def _follow(folder: Path, worker: Worker, as_json: bool, seed: int) -> Snapshot:
-    """Follow a run to its end, obeying signals: the first asks it to stop, a second leaves it running."""
-    from seqlab.runs.follow import follow, last_words
-    from seqlab.runs.layout import METRICS
-    from seqlab.runs.tail import Tail
-
-    rows = Tail(folder / METRICS)
-    if as_json:
-        rows.poll()  # what stood there before is not news
-    last: Snapshot | None = None
-    asked = 0
-    with _caught() as caught, console.progress(folder.name, quiet=as_json) as progress:
-        for last in follow(folder, worker):
-            progress.show(last)
-            if as_json:
-                for line in rows.poll():
-                    row = console.raw_row(line)
-                    if row is not None:
-                        console.emit(run=folder.name, seed=seed, **row)
-            while caught:
-                number = caught.pop(0)
-                if number == signal.SIGHUP or asked:
-                    _left_running(folder, number)
-                asked = number
-                console.say(f"stopping {folder.name} at its next step; once more leaves it running")
-                worker.stop()
-    worker.close()
-    assert last is not None
-    if last.state == "lost":
-        console.say(last_words(folder, worker))
-    if asked:
-        _report(last, as_json, seed, None)
-        sys.exit(128 + asked)
-    return last
-
-
-@contextlib.contextmanager
-def _caught() -> Iterator[list[int]]:
-    """Collect the signals that end a command."""
-    caught: list[int] = []
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    # What is ignored stays ignored: that is what nohup asks for.
-    obeyed = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
-    before = {number: signal.signal(number, lambda n, frame: caught.append(n)) for number in obeyed}
-    try:
-        yield caught
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _left_running(folder: Path, number: int) -> NoReturn:
-    with contextlib.suppress(OSError):  # after a hangup nobody may be there to read it
-        console.say(f"{folder.name} goes on; seqlab watch {folder.name} shows it")
-    os._exit(128 + number)
-
-
-def _report(last: Snapshot, as_json: bool, seed: int, verdict: list[Any] | None) -> None:
-    if as_json:
-        figures = {name: series.last for name, series in last.metrics.items() if "/" in name}
-        verdicts = [console.verdict_fields(each) for each in verdict or ()]
-        console.emit(
-            event=last.state,
-            run=str(last.folder),
-            seed=seed,
-            step=last.status.step,
-            metrics=figures,
-            verdicts=verdicts,
-            message=last.status.message,
-        )
-        return
-    click.echo(console.ended(last))
-    for each in verdict or ():
-        measured = each.measured if isinstance(each.measured, str) else console.number(each.measured)
-        click.echo(f"  {'✓' if each.held else '✗'} {console.verdict_in_words(each)}: {measured}")
 
 
 def _run_line(row: dict[str, Any]) -> str:

@@ -68,7 +68,7 @@ def test_a_worker_with_a_run_needs_nobody(module: str, folder: Path) -> None:
     worker = Worker(threads=3, module=module)
     worker.run(folder, steps=50)
     assert worker.folder == folder
-    until(lambda: "training" in " ".join(worker_log_tail(folder)))
+    until(lambda: "heard" in worker.latest)
     (message,) = [said["heard"] for said in worker.states()]
     assert (message["run"], message["steps"]) == (str(folder), 50)
     assert isinstance(message["since"], int)
@@ -76,6 +76,7 @@ def test_a_worker_with_a_run_needs_nobody(module: str, folder: Path) -> None:
     assert worker.alive
     assert worker.reap(0) is None
     pid = worker.pid
+    until(lambda: "training" in " ".join(worker_log_tail(folder)))
     assert worker_log_tail(folder) == [f"training {pid} {pid} 1 3"]  # in a session of its own
     until((folder / "end").exists)
     (folder / "end").write_text("")
