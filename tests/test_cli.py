@@ -44,7 +44,7 @@ def spec(tmp_path: Path) -> Path:
 def long(tmp_path: Path) -> Path:
     path = tmp_path / "long.toml"
     path.write_text(
-        to_toml(small(steps=10_000_000, log_every=5, frame_every=1_000_000, eval_every=1_000_000))
+        to_toml(small(steps=10_000_000, log_every=100, frame_every=1_000_000, eval_every=1_000_000))
     )
     return path
 
@@ -177,7 +177,7 @@ def test_how_a_run_was_left_is_not_how_its_next_worker_ended(spec, tmp_path):
     out = tmp_path / "runs"
     long = tmp_path / "long.toml"
     long.write_text(
-        to_toml(small(steps=10_000_000, log_every=5, frame_every=1_000_000, eval_every=1_000_000))
+        to_toml(small(steps=10_000_000, log_every=100, frame_every=1_000_000, eval_every=1_000_000))
     )
     left = open_run(seqlab("run", long, "--detach", "--out", out).stdout.strip())
     until(lambda: left.rows > 0, 300)
@@ -186,7 +186,7 @@ def test_how_a_run_was_left_is_not_how_its_next_worker_ended(spec, tmp_path):
     with start("resume", left.path, "--out", out) as process:
         until(lambda: left.status.pid != before, 300)
         os.kill(left.status.pid, signal.SIGKILL)
-        assert process.wait(60) == 1
+        assert process.wait(300) == 1
 
 
 @pytest.mark.parametrize("closed", ["<&-", "2>&-"])
@@ -275,7 +275,7 @@ def test_a_signal_stops_the_run_with_its_checkpoint(number, code, long, tmp_path
     with start("run", long, "--out", tmp_path / "runs") as process:
         run = running(tmp_path / "runs")
         process.send_signal(number)
-        assert process.wait(60) == code
+        assert process.wait(300) == code
         assert run.state == "stopped"
         assert run.checkpoint().step == run.status.step
 
@@ -290,7 +290,7 @@ def test_a_second_interrupt_leaves_it_running(long, tmp_path):
         while "stopping" not in said:
             said = process.stderr.readline()
         process.send_signal(signal.SIGINT)
-        assert process.wait(60) == 130
+        assert process.wait(300) == 130
         os.kill(run.status.pid, signal.SIGCONT)
         assert f"seqlab watch {run.name} shows it" in process.stderr.read()
         until(lambda: run.state == "stopped")
@@ -300,7 +300,7 @@ def test_a_hangup_leaves_it_running(long, tmp_path):
     with start("run", long, "--out", tmp_path / "runs") as process:
         run = running(tmp_path / "runs")
         process.send_signal(signal.SIGHUP)
-        assert process.wait(60) == 129
+        assert process.wait(300) == 129
         rows = run.rows
         until(lambda: run.rows > rows)
         end(run)

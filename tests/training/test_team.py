@@ -33,7 +33,7 @@ def test_each_item_is_done_once_and_results_come_in_order(threads: int, items: i
 
 
 def test_the_callers_thread_and_the_others_work_at_the_same_time() -> None:
-    meeting = threading.Barrier(3, timeout=60)
+    meeting = threading.Barrier(3, timeout=300)
     team = Team(3)
     assert len(set(team.map(lambda _: (meeting.wait(), threading.get_ident())[1], range(3)))) == 3
     team.close()
@@ -41,7 +41,7 @@ def test_the_callers_thread_and_the_others_work_at_the_same_time() -> None:
 
 @pytest.mark.parametrize("where", ["the caller's thread", "another thread"])
 def test_what_a_thread_raises_is_raised_by_map_and_the_team_goes_on(where: str) -> None:
-    meeting = threading.Barrier(2, timeout=60)
+    meeting = threading.Barrier(2, timeout=300)
     home = threading.get_ident()
 
     def fail(_: int) -> None:

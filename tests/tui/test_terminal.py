@@ -54,20 +54,20 @@ def opened(tmp_path: Path) -> Iterator[Open]:
 def spec(tmp_path: Path) -> str:
     path = tmp_path / "spec.toml"
     path.write_text(
-        to_toml(small(steps=10_000_000, log_every=5, frame_every=1_000_000, eval_every=1_000_000))
+        to_toml(small(steps=10_000_000, log_every=100, frame_every=1_000_000, eval_every=1_000_000))
     )
     return str(path)
 
 
 def training(terminal: Terminal, tmp_path: Path) -> Run:
     """Wait until the lab shows that the run trains."""
-    terminal.wait_for(lambda: "training" in terminal.screen(), 120)
+    terminal.wait_for(lambda: "training" in terminal.screen(), 300)
     return open_run(list_runs(tmp_path / "runs")[0])
 
 
 def test_it_opens_and_leaves_the_terminal_as_it_was(opened: Open):
     terminal = opened("lab")
-    terminal.wait_for(lambda: "Experiment" in terminal.screen(), 60)
+    terminal.wait_for(lambda: "Experiment" in terminal.screen(), 300)
     terminal.press("q")
     assert terminal.wait(30) == 0
     assert RESTORED in terminal.data
@@ -85,9 +85,9 @@ def test_leaving_a_run_says_that_it_goes_on_and_how_to_come_back(opened: Open, s
     rows = run.rows
     until(lambda: run.rows > rows)
     again = opened("watch", run.name)
-    again.wait_for(lambda: "training" in again.screen(), 60)
+    again.wait_for(lambda: "training" in again.screen(), 300)
     again.press("s")
-    again.wait_for(lambda: "stopped" in again.screen(), 60)
+    again.wait_for(lambda: "stopped" in again.screen(), 300)
     assert run.state == "stopped"
 
 
@@ -136,7 +136,7 @@ def test_it_fits_every_size_while_a_run_trains(opened: Open, spec: str, tmp_path
         (60, 15, "training"),
     ):
         terminal.resize(columns, rows)
-        terminal.wait_for(lambda seen=seen: seen in terminal.screen(), 30)
+        terminal.wait_for(lambda seen=seen: seen in terminal.screen(), 300)
         assert all(len(line) <= columns for line in terminal.screen().splitlines())
     assert terminal.running
 
@@ -145,22 +145,22 @@ def test_a_worker_that_dies_is_said_to_be_lost_and_the_lab_goes_on(opened: Open,
     terminal = opened("lab", spec)
     run = training(terminal, tmp_path)
     os.kill(run.status.pid or 0, signal.SIGKILL)
-    terminal.wait_for(lambda: "lost" in terminal.screen(), 30)
+    terminal.wait_for(lambda: "lost" in terminal.screen(), 300)
     terminal.press("n")
-    terminal.wait_for(lambda: "Experiment" in terminal.screen(), 30)
+    terminal.wait_for(lambda: "Experiment" in terminal.screen(), 300)
     assert terminal.running
 
 
 def test_the_frame_is_painted_before_the_form_is_imported(opened: Open):
     terminal = opened("lab")
-    terminal.wait_for(lambda: "Truncation" in terminal.screen(), 60)
+    terminal.wait_for(lambda: "Truncation" in terminal.screen(), 300)
     assert b"one moment" in terminal.data
     assert terminal.data.index(b"Experiment") < terminal.data.index(b"Truncation")
 
 
 def test_no_color_sends_no_colours(opened: Open):
     terminal = opened("lab", NO_COLOR="1")
-    terminal.wait_for(lambda: "Truncation" in terminal.screen(), 60)
+    terminal.wait_for(lambda: "Truncation" in terminal.screen(), 300)
     terminal.press("q")
     assert terminal.wait(30) == 0
     for colour in (b"\x1b[38;", b";38;5;", b"48;5;"):
@@ -170,6 +170,6 @@ def test_no_color_sends_no_colours(opened: Open):
 @pytest.mark.parametrize("variables", [{"TERM": "xterm"}, {"LANG": "C", "LC_ALL": "C"}], ids=str)
 def test_it_works_with_16_colours_and_without_utf8(opened: Open, variables: dict[str, str]):
     terminal = opened("lab", **variables)
-    terminal.wait_for(lambda: "Experiment" in terminal.screen(), 60)
+    terminal.wait_for(lambda: "Experiment" in terminal.screen(), 300)
     terminal.press("q")
     assert terminal.wait(30) == 0

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.css.query import NoMatches
 from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Input, Select, Static
@@ -94,6 +95,11 @@ class Picker(Select[str], inherit_bindings=False):
             prompts, allow_blank=False, value=value, type_to_search=False, compact=True, classes="stop"
         )
         self.set_class(any(about for _, about in options), "-explained")
+
+    def _watch_value(self, value: Any) -> None:
+        # Who leaves while the form is being put together has taken parts of it away already.
+        with contextlib.suppress(NoMatches):
+            super()._watch_value(value)
 
     def action_turn(self, by: int) -> None:
         """Go to the next choice, or the one before."""
