@@ -21,6 +21,7 @@ from typing import Any
 
 _PRIVATE = re.compile(rb"\x1b\[[<>=?][0-9;]*[a-zA-Z$]|\x1bP.*?\x1b\\", re.DOTALL)
 """Sequences that pyte does not know; it would draw them."""
+_UNFINISHED = re.compile(rb"\x1b(\[[0-?]*[ -/]*|[\]PX^_][^\x07\x1b]*)?$")
 
 
 class Terminal:
@@ -67,9 +68,9 @@ class Terminal:
         self.size = (columns, rows)
         fcntl.ioctl(self._descriptor, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
-    def press(self, text: str) -> None:
+    def press(self, text: str | bytes) -> None:
         """Type `text`."""
-        os.write(self._descriptor, text.encode())
+        os.write(self._descriptor, text.encode() if isinstance(text, str) else text)
 
     def hang_up(self) -> None:
         """Close the terminal, as a dropped connection does."""
@@ -127,9 +128,8 @@ class Terminal:
             self._stream = pyte.ByteStream(self._display)
         fresh = bytes(self.data[self._drawn :])
         # A sequence that is not all there yet waits for the rest of it.
-        start = fresh.rfind(b"\x1b")
-        if len(fresh) - start < 64 and start >= 0:
-            fresh = fresh[:start]
+        if unfinished := _UNFINISHED.search(fresh):
+            fresh = fresh[: unfinished.start()]
         self._drawn += len(fresh)
         self._stream.feed(
             _PRIVATE.sub(lambda match: match.group() if match.group()[-1:] in b"hl" else b"", fresh)

@@ -6,6 +6,7 @@ The public names are loaded when they are first used, so that importing the pack
     spec = seqlab.load_spec("adding-lstm", ["training.steps=1000"])
     run = seqlab.train(spec)
     run.metrics["eval/loss"].values
+    other = seqlab.fork(run, 500, ["training.truncation=10"])
 """
 
 from __future__ import annotations
@@ -14,15 +15,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from seqlab.runs.follow import fork as fork
     from seqlab.runs.follow import train as train
     from seqlab.runs.run import open_run as open_run
     from seqlab.spec import load_spec as load_spec
 
     __version__: str
 
-_HOMES = {"load_spec": "seqlab.spec", "open_run": "seqlab.runs.run", "train": "seqlab.runs.follow"}
+_HOMES = {
+    "fork": "seqlab.runs.follow",
+    "load_spec": "seqlab.spec",
+    "open_run": "seqlab.runs.run",
+    "train": "seqlab.runs.follow",
+}
 
-__all__ = ["__version__", "load_spec", "open_run", "train"]
+__all__ = ["__version__", "fork", "load_spec", "open_run", "train"]
 
 
 def __getattr__(name: str) -> Any:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from seqlab.runs.claims import Outcome, Verdict
+    from seqlab.runs.listing_row import Row
     from seqlab.runs.reader import Snapshot
 
 LINE_EVERY = 3.0
@@ -165,6 +166,21 @@ def verdict_fields(verdict: Verdict) -> dict[str, Any]:
         "limit": verdict.limit,
         "held": verdict.held,
     }
+
+
+def run_line(row: Row, now: float) -> str:
+    """A run in a line of a list: its name, its state, how far it is, its loss, its last sign of life."""
+    from seqlab.runs.listing_row import ILL
+
+    if row.ill:
+        return f"{row.name:<42} {ILL[row.state]}: {row.message}"
+    found = row.status.metrics if row.status else {}
+    name = "eval" if "eval/loss" in found else "loss"
+    shown = "" if row.loss is None or math.isnan(row.loss) else f"{name} {number(row.loss)}"
+    where = f"{row.step:,} of {row.steps:,}"
+    silence = row.silence(now)
+    ago = f"{age(silence)} ago" if math.isfinite(silence) else ""
+    return f"{row.name:<42} {row.state:<10} {where:>20}  {shown:<16} {ago}".rstrip()
 
 
 def number(value: float) -> str:

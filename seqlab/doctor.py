@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import getpass
 import json
 import locale
 import os
@@ -30,6 +32,7 @@ def findings() -> dict[str, Pairs]:
         ],
         "machine": worker.pop("machine"),
         "terminal": _terminal(),
+        "logout": [("runs", at_logout())],
         "paths": [*worker.pop("paths"), *_paths()],
     }
 
@@ -98,6 +101,36 @@ def _terminal() -> Pairs:
             ", ".join(name for name in ("TMUX", "STY", "SSH_CONNECTION") if name in os.environ) or "-",
         ),
     ]
+
+
+def at_logout(root: Path = Path("/")) -> str:
+    """What becomes of runs when their user logs out, as systemd's login service is set (logind.conf(5)).
+
+    Args:
+        root: where the files of the system lie.
+    """
+    folders = [root / place / "systemd" for place in ("usr/lib", "run", "etc")]
+    files = [root / "etc/systemd/logind.conf"]
+    # Of equal names the one in /etc counts; after that they are read in the order of their names.
+    parts = {path.name: path for folder in folders for path in folder.glob("logind.conf.d/*.conf")}
+    settings = {"KillUserProcesses": "no", "KillOnlyUsers": "", "KillExcludeUsers": "root"}
+    for path in [*files, *(parts[name] for name in sorted(parts))]:
+        with contextlib.suppress(OSError, UnicodeDecodeError):
+            for line in path.read_text().splitlines():
+                name, equals, value = line.partition("=")
+                if equals and name.strip() in settings:
+                    settings[name.strip()] = value.strip()
+    user = ""
+    with contextlib.suppress(OSError, KeyError):  # a user without a name
+        user = getpass.getuser()
+    only, spared = settings["KillOnlyUsers"].split(), settings["KillExcludeUsers"].split()
+    kills = settings["KillUserProcesses"].lower() in ("yes", "true", "on", "1")
+    if not kills or user in spared or (only and user not in only):
+        return "go on"
+    return (
+        "end: the login service ends all processes of a user at logout (KillUserProcesses=yes); "
+        "loginctl enable-linger, once, and then systemd-run --user --scope seqlab keeps them"
+    )
 
 
 def _paths() -> Pairs:

@@ -1,14 +1,32 @@
-"""The options that commands share, and those that take more than a line to say."""
+"""What commands share: exit codes, options, also those that take more than a line, and reading a spec."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from enum import IntEnum
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from seqlab import console
+
+if TYPE_CHECKING:
+    from seqlab.spec import Spec
+
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class Exit(IntEnum):
+    """Exit codes; a signal n gives 128 + n."""
+
+    OK = 0
+    NOT_MET = 1
+    USAGE = 2
+    HANGUP = 128 + 1
+    INTERRUPTED = 128 + 2
+    TERMINATED = 128 + 15
+
 
 overrides = click.option(
     "-s", "--set", "overrides", multiple=True, metavar="A.B=VALUE", help="Override a field of the spec."
@@ -81,8 +99,34 @@ class WithFormats(click.Command):
             formatter.write_dl([(name, each.summary) for name, each in FORMATS.items()])
 
 
+LOOKS = (
+    click.option("--theme", metavar="NAME", help="Of the screen; ctrl+p shows them."),
+    click.option("--charset", metavar="SET", help="braille, block or ascii, to draw curves with."),
+    click.option("--fps", type=float, metavar="N", help="Pictures a second; else by the connection."),
+    click.option("--mouse/--no-mouse", default=None, help="Leave the mouse to the terminal with --no-mouse."),
+)
+
+
+def looks(command: Command) -> Command:
+    """Options that say how the lab looks, instead of config.toml."""
+    for option in reversed(LOOKS):
+        command = option(command)
+    return command
+
+
 def shape(command: Command) -> Command:
     """Options of their own for what is varied most; the spec says what they may be."""
     for name, (letter, field) in reversed(SHAPE.items()):
         command = click.option(f"--{name}", metavar=letter, help=f"Short for -s {field}={letter}.")(command)
     return command
+
+
+def load(source: str | dict[str, dict[str, str]], overrides: tuple[str, ...]) -> Spec:
+    """Read a spec, and say on stderr what the overrides reset.
+
+    Raises:
+        SpecError: with every problem.
+    """
+    from seqlab.spec import load_spec
+
+    return load_spec(source, overrides, note=console.say)

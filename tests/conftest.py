@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import hypothesis
@@ -14,11 +15,19 @@ hypothesis.settings.register_profile("seqlab", deadline=None)
 hypothesis.settings.load_profile("seqlab")
 
 
+_numbers = itertools.count()
+
+
 @pytest.fixture(autouse=True)
 def _own_home(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     """No test touches the runs of whoever runs the tests."""
     monkeypatch.setenv("SEQLAB_HOME", str(tmp_path_factory.getbasetemp() / "home"))
+    # Settings that are not there, and a memory that nobody has written to yet.
+    home = tmp_path_factory.getbasetemp() / "settings" / f"{next(_numbers)}"
+    monkeypatch.setenv("SEQLAB_CONFIG", str(home / "config.toml"))
+    monkeypatch.setenv("SEQLAB_STATE", str(home / "state"))
     monkeypatch.delenv("SEQLAB_THREADS", raising=False)
+    monkeypatch.delenv("SSH_CONNECTION", raising=False)
 
 
 def small(task: dict[str, Any] | None = None, model: dict[str, Any] | None = None, **training: Any) -> Spec:

@@ -7,9 +7,10 @@ import pytest
 from safetensors.numpy import save_file
 
 import seqlab
-from seqlab.runs.layout import RunError, list_runs
+from seqlab.runs.layout import RunError, create_run, list_runs
 from tests.conftest import small
 from tests.runs.conftest import until
+from tests.worker.conftest import train_here
 
 
 def test_a_spec_is_trained_and_the_run_holds_its_arrays(tmp_path):
@@ -34,6 +35,15 @@ def test_a_run_can_start_from_weights_of_elsewhere(tmp_path):
     with pytest.raises(RunError, match=r"none.safetensors: cannot be read"):
         seqlab.train(spec, out=tmp_path, init_from=tmp_path / "none.safetensors")
     assert len(list_runs(tmp_path)) == 2
+
+
+def test_a_run_is_forked_and_the_fork_is_returned_when_it_is_over(tmp_path):
+    origin = train_here(create_run(small(), tmp_path))
+    run = seqlab.fork(origin, 13, ["training.truncation=3"], out=tmp_path)
+    assert (run.state, run.spec.fork.run, run.spec.fork.step) == ("finished", origin.name, 13)
+    assert run.metrics["train/loss"].steps.tolist() == [*range(14, 21)]
+    with pytest.raises(RunError, match="no step 21"):
+        seqlab.fork(origin.name, 21, out=tmp_path)
 
 
 def test_an_interrupt_stops_the_run_and_is_passed_on(tmp_path, monkeypatch):

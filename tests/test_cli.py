@@ -13,11 +13,12 @@ import pytest
 
 from seqlab.cells import CELLS
 from seqlab.exports import FORMATS
-from seqlab.runs.layout import list_runs
+from seqlab.runs.layout import create_run, list_runs
 from seqlab.runs.run import open_run
-from seqlab.spec import to_toml
+from seqlab.spec import load_spec, to_toml
 from tests.conftest import small
 from tests.runs.conftest import until
+from tests.worker.conftest import train_here
 
 SEQLAB = [sys.executable, "-m", "seqlab"]
 
@@ -65,6 +66,8 @@ def test_version_and_help():
             "bench",
             "doctor",
             "export",
+            "fork",
+            "replay",
         ):
             assert f"\n  {command} " in shown.stdout
 
@@ -120,6 +123,9 @@ def test_overrides_reach_the_run_and_resets_are_told_on_stderr(spec, tmp_path):
         ),
         (["run", "{spec}", "--init-from", "/bin/ls"], "/bin/ls: is not a whole safetensors file"),
         (["resume", "nothing"], "no run is called 'nothing'"),
+        (["fork", "nothing"], "no run is called 'nothing'"),
+        (["fork", "nothing", "--step", "-1"], "Invalid value for '--step'"),
+        (["replay", "nothing"], "no run is called 'nothing'"),
         (["export", "nothing", "--to", "csv"], "no run is called 'nothing'"),
         (["export", "nothing"], "Missing option '--to'. One of torch, onnx"),
         (["export", "nothing", "--to", "cvs"], "'cvs' is not one of torch, onnx, csv"),
@@ -135,7 +141,8 @@ def test_overrides_reach_the_run_and_resets_are_told_on_stderr(spec, tmp_path):
     ],
 )
 def test_what_is_wrong_is_a_line_on_stderr_exit_code_2_and_nothing_made(arguments, said, spec, tmp_path):
-    out = ["--out", str(tmp_path / "runs")] if arguments[:1] in (["run"], ["resume"]) else []
+    with_out = (["run"], ["resume"], ["fork"], ["replay"])
+    out = ["--out", str(tmp_path / "runs")] if arguments[:1] in with_out else []
     done = seqlab(*(argument.format(spec=spec) for argument in arguments), *out)
     assert done.returncode == 2
     assert said in done.stderr
@@ -324,6 +331,30 @@ def test_detach_leaves_a_run_that_can_be_resumed_and_lengthened(spec, long, tmp_
     again = seqlab("resume", run.name, *out)
     assert again.returncode == 2
     assert "--steps N" in again.stderr
+
+
+def test_a_run_is_forked_and_the_fork_is_made_again_bit_for_bit(spec, tmp_path):
+    out = tmp_path / "runs"
+    origin = train_here(create_run(load_spec(spec), out))
+    refused = seqlab("fork", origin.name, "--step", 21, "-s", "task.length=9", "--out", out)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "is at step 20: there is no step 21 to go on from yet" in refused.stderr
+    assert len(list_runs(out)) == 1
+    done = seqlab("fork", origin.name, "--step", 13, "-s", "training.truncation=3", "--json", "--out", out)
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [line["step"] for line in lines] == [*range(13, 21), 20]
+    fork = open_run(lines[-1]["run"])
+    assert (done.returncode, lines[-1]["event"], fork.spec.fork.run) == (0, "finished", origin.name)
+    again = seqlab("replay", fork.name, "--out", out)
+    assert (again.returncode, again.stdout) == (0, "identical: 8 rows and the weights at step 20\n")
+    path = fork.path / "metrics.jsonl"
+    path.write_text(path.read_text().replace('"train/clipped": 1', '"train/clipped": 0'))
+    other = seqlab("replay", fork.path, "--out", out, "--json")
+    last = json.loads(other.stdout.splitlines()[-1])
+    assert (other.returncode, last["identical"]) == (1, False)
+    assert last["difference"] == {"step": 14, "field": "train/clipped", "run": 0, "replay": 1}
+    anew = seqlab("run", fork.path, "--check")
+    assert f"seqlab fork {origin.name} --step 13 makes another fork" in anew.stderr
 
 
 def test_runs_are_listed_newest_first_and_damaged_ones_are_said_to_be(spec, tmp_path):

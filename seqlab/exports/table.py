@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-import numpy as np
-
 from seqlab.exports.base import Export, Format, Outputs, place
 from seqlab.runs.layout import RunError
+from seqlab.runs.values import csv_of
 
 if TYPE_CHECKING:
     from seqlab.runs.run import Run
-
-_COUNTS = {"sequences", "train/clipped"}
-_FIRST = ("wall", "sequences")
 
 
 class CSV(Format):
@@ -37,10 +30,7 @@ class CSV(Format):
 
 
 def table(run: Run) -> bytes:
-    """The metrics of a run.
-
-    Numbers are as in the run, in the fewest digits that give them back; what is not finite is written as NaN,
-    Infinity or -Infinity.
+    """The metrics of a run; see `csv_of`.
 
     Raises:
         RunError: there are none yet.
@@ -48,25 +38,4 @@ def table(run: Run) -> bytes:
     series = run.metrics
     if not series:
         raise RunError(f"{run.path}: has no metrics yet")
-    known = run.spec.metrics()
-    order = [*_FIRST, *known]
-    names = sorted(series, key=lambda name: (order.index(name) if name in order else len(order), name))
-    steps = np.unique(np.concatenate([series[name].steps for name in names]))
-    columns = []
-    for name in names:
-        column = [""] * len(steps)
-        places = np.searchsorted(steps, series[name].steps)
-        for place_, value in zip(places.tolist(), series[name].values.tolist(), strict=True):
-            column[place_] = _text(value, count=name in _COUNTS)
-        columns.append(column)
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["step", *names])
-    writer.writerows(zip(steps.tolist(), *columns, strict=True))
-    return text.getvalue().encode()
-
-
-def _text(value: float, *, count: bool) -> str:
-    if not math.isfinite(value):
-        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-    return str(int(value)) if count else repr(value)
+    return csv_of(series, run.spec.metrics()).encode()

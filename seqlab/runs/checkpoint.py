@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
@@ -20,6 +20,13 @@ from seqlab.runs import tensors as safetensors
 from seqlab.runs.kept import MOST_CHECKPOINT_BYTES, KeptFiles, steps_in
 from seqlab.runs.layout import RunError
 from seqlab.runs.tensors import Tensors
+
+if TYPE_CHECKING:
+    from seqlab.spec.schema import Spec
+
+MOST_READ_BYTES = 1 << 32
+"""Of a checkpoint of a network whose size is not known."""
+_MOST_LATEST_BYTES = 65536
 
 
 @dataclass(frozen=True)
@@ -61,9 +68,15 @@ def make_latest(kept: KeptFiles, step: int, content: bytes) -> None:
     Raises:
         OSError: what was the latest still is.
     """
+    files.replace(kept.folder / layout.LATEST, encode_latest(step, content))
+
+
+def encode_latest(step: int, content: bytes) -> bytes:
+    """What latest.json says of the checkpoint of `step`."""
     sha256 = hashlib.sha256(content).hexdigest()
-    latest = {"step": step, "file": kept.path(step).name, "size": len(content), "sha256": sha256}
-    files.replace(kept.folder / layout.LATEST, files.encode_json(latest))
+    return files.encode_json(
+        {"step": step, "file": layout.numbered(step), "size": len(content), "sha256": sha256}
+    )
 
 
 def save_checkpoint(
@@ -95,8 +108,22 @@ def checkpoints(folder: Path) -> list[int]:
     return steps_in(folder / layout.CHECKPOINTS)
 
 
-def load_checkpoint(folder: Path, step: int | None = None) -> Checkpoint:
+def most_bytes(spec: Spec) -> int:
+    """No whole checkpoint of a spec's network is larger: twice what its numbers take in float64, and 1 MB."""
+    from seqlab.spec.plan import factor_size
+
+    numbers = spec.parameters * (1 + len(spec.training.optimizer.slots))
+    factor = factor_size(spec) ** 2 if spec.model.closed_form else 0
+    return 16 * (numbers + factor) + 1_000_000
+
+
+def load_checkpoint(folder: Path, step: int | None = None, most: int = MOST_READ_BYTES) -> Checkpoint:
     """Load the checkpoint of `step`, or the latest one that is whole.
+
+    Args:
+        folder: the run.
+        step: see above.
+        most: bytes; a larger file counts as damaged, and no memory is taken for it.
 
     Raises:
         RunError: there is none, or that of `step` is damaged.
@@ -109,20 +136,20 @@ def load_checkpoint(folder: Path, step: int | None = None) -> Checkpoint:
             found = ", ".join(map(str, there)) or "none"
             raise RunError(f"{folder}: has no checkpoint of step {step}; there are: {found}")
         try:
-            return _load(inner, step, latest)
+            return _load(inner, step, latest, most)
         except (OSError, ValueError) as error:
             raise RunError(f"{inner / layout.numbered(step)}: is damaged: {error}") from error
     first = [latest["step"]] if latest.get("step") in there else []
     for candidate in first + [each for each in reversed(there) if each not in first]:
         try:
-            return _load(inner, candidate, latest)
+            return _load(inner, candidate, latest, most)
         except (OSError, ValueError):
             continue
     raise RunError(f"{folder}: has no {'whole ' if there else ''}checkpoint")
 
 
-def _load(inner: Path, step: int, latest: Mapping[str, Any]) -> Checkpoint:
-    content = (inner / layout.numbered(step)).read_bytes()
+def _load(inner: Path, step: int, latest: Mapping[str, Any], most: int) -> Checkpoint:
+    content = files.read_regular(inner / layout.numbered(step), most)
     if latest.get("step") == step:
         if latest.get("size") != len(content):
             raise ValueError(f"{len(content)} bytes, {layout.LATEST} says {latest.get('size')}")
@@ -136,7 +163,7 @@ def _load(inner: Path, step: int, latest: Mapping[str, Any]) -> Checkpoint:
 
 def _latest(inner: Path) -> dict[str, Any]:
     try:
-        found = json.loads((inner / layout.LATEST).read_bytes())
-    except (OSError, ValueError):
+        found = json.loads(files.read_regular(inner / layout.LATEST, _MOST_LATEST_BYTES))
+    except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}

@@ -11,7 +11,6 @@ import contextlib
 import os
 import re
 import secrets
-import stat
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -147,7 +146,7 @@ class Inbox:
         if not match:
             return Command("", None, None, time_ns, path, f"'{name}' is not a command file's name")
         try:
-            content = files.decode_row(_read_small(path))
+            content = files.decode_row(files.read_regular(path, _MOST_BYTES))
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as error:
@@ -159,20 +158,6 @@ class Inbox:
         if command == "set" and not isinstance(field, str):
             return Command(command, None, value, time_ns, path, "'set' needs the name of a field")
         return Command(command, field if command == "set" else None, value, time_ns, path)
-
-
-def _read_small(path: Path) -> bytes:
-    """The content of a small regular file; a pipe that someone put there must not hold up training."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
-    try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise ValueError("not a regular file")
-        content = os.read(descriptor, _MOST_BYTES + 1)
-    finally:
-        os.close(descriptor)
-    if len(content) > _MOST_BYTES:
-        raise ValueError(f"longer than {_MOST_BYTES} bytes")
-    return content
 
 
 def _viewer_path(folder: Path, viewer: str) -> Path:

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import json
 import math
 import os
 import secrets
+import stat
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -75,6 +77,33 @@ def remove_leftovers(folder: Path) -> None:
     with contextlib.suppress(FileNotFoundError):
         for leftover in folder.glob(".*.tmp"):
             leftover.unlink(missing_ok=True)
+
+
+def open_regular(path: Path | str) -> io.FileIO:
+    """Open a file that a stranger may have put there, for reading.
+
+    Raises:
+        ValueError: not a regular file: a pipe would hold up whoever reads it.
+        OSError: it cannot be read, or is a link, which could lead anywhere.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise ValueError("not a regular file")
+    return io.FileIO(descriptor)
+
+
+def read_regular(path: Path | str, most_bytes: int) -> bytes:
+    """The content of a file that a stranger may have put there.
+
+    Raises:
+        ValueError: as `open_regular` does; or larger than `most_bytes`, of which no memory is taken then.
+        OSError: as `open_regular` does.
+    """
+    with open_regular(path) as file:
+        if os.fstat(file.fileno()).st_size > most_bytes:
+            raise ValueError(f"longer than {most_bytes} bytes")
+        return file.readall()  # unlike `read`, also beyond 2 GB
 
 
 def encode_row(row: Mapping[str, Any]) -> bytes:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seqlab.runs import layout
+from seqlab.runs.fork import create_fork
 from seqlab.runs.initial import read_weights
 from seqlab.runs.launch import Worker, worker_log_tail
 from seqlab.runs.layout import RunError
@@ -36,9 +37,22 @@ def start(
     Raises:
         RunError: the folder cannot be made, or no worker can be started.
     """
+    return begin(lambda: layout.create_run(spec, out, initial), threads)
+
+
+def begin(make: Callable[[], Path], threads: int | None = None) -> tuple[Path, Worker]:
+    """Let a new worker train a run folder that is made meanwhile.
+
+    Args:
+        make: makes it.
+        threads: see `start`.
+
+    Raises:
+        RunError: no worker can be started; and whatever `make` raises.
+    """
     worker = Worker(threads)
     try:
-        folder = layout.create_run(spec, out, initial)
+        folder = make()
     except BaseException:
         worker.close()
         raise
@@ -109,7 +123,38 @@ def train(
         RunError: the weights do not fit, the folder cannot be made, or the worker ended without a word.
     """
     initial = None if init_from is None else read_weights(Path(init_from), spec)
-    folder, worker = start(spec, out, threads, initial)
+    return _to_its_end(*start(spec, out, threads, initial))
+
+
+def fork(
+    run: str | Path | Run,
+    step: int | None = None,
+    what: Spec | Iterable[str] = (),
+    out: Path | None = None,
+    threads: int | None = None,
+) -> Run:
+    """Go on from a step of a run with something changed, in a run of its own; returns it when it is over.
+
+    Args:
+        run: a run, its path, its name, or the unique start of its name.
+        step: which it has reached; None for that of its latest checkpoint.
+        what: the fork's spec, or what it overrides: texts like `training.truncation=5`.
+        out: as for `train`; runs are looked for there, too.
+        threads: as for `train`.
+
+    Returns:
+        As `train`.
+
+    Raises:
+        RunError: as `train`; or there is no such run or step.
+        SpecError: the fork cannot be what is asked for; every problem is named.
+    """
+    folder = run.path if isinstance(run, Run) else layout.find_run(str(run), out)
+    return _to_its_end(*begin(lambda: create_fork(folder, step, what, out), threads))
+
+
+def _to_its_end(folder: Path, worker: Worker) -> Run:
+    """Follow a run until it is over; an interrupt stops it."""
     try:
         *_, last = follow(folder, worker)
         if last.state == "lost":

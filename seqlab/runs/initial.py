@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, deserialize
 
+from seqlab.runs import files
 from seqlab.runs import tensors as safetensors
 from seqlab.runs.layout import INITIAL, RunError
 from seqlab.runs.tensors import Tensors
@@ -80,11 +81,12 @@ def read_weights(path: Path, spec: Spec) -> bytes:
     return safetensors.encode(_own(named, spec), {"file": path.name}, {"gate_order": gate_order})
 
 
-def load_initial(folder: Path, expected: str | None = None) -> Initial | None:
+def load_initial(folder: Path, most_bytes: int, expected: str | None = None) -> Initial | None:
     """The weights that the run in `folder` is to start from; None for its own.
 
     Args:
         folder: the run.
+        most_bytes: what its checkpoints can take; a larger file is not read.
         expected: the sha256 of what it started from before, if it did.
 
     Raises:
@@ -92,7 +94,7 @@ def load_initial(folder: Path, expected: str | None = None) -> Initial | None:
     """
     path = folder / INITIAL
     try:
-        content = path.read_bytes()
+        content = files.read_regular(path, most_bytes)
         sha256 = hashlib.sha256(content).hexdigest()
         if expected not in (None, sha256):
             raise RunError(f"{path}: is not what this run started from")

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import seqlab
-from seqlab.runs import control, layout
+from seqlab.runs import control, files, layout
 from seqlab.runs.layout import RunError
 
 MODULE = "seqlab.worker"
@@ -237,11 +237,11 @@ def chosen_threads(environment: Mapping[str, str]) -> int | None:
 def worker_log_tail(folder: Path, lines: int = 20) -> list[str]:
     """The last lines of a run's worker.log; none if there is no such file."""
     try:
-        with (folder / layout.LOG).open("rb") as log:
+        with files.open_regular(folder / layout.LOG) as log:
             size = log.seek(0, os.SEEK_END)
             log.seek(max(0, size - 400 * lines))
             content = log.read()
-    except OSError:
+    except (OSError, ValueError):
         return []
     return content.decode(errors="replace").splitlines()[-lines:] if lines > 0 else []
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seqlab.runs import files
+from seqlab.runs.harmless import harmless
 
 if TYPE_CHECKING:
     from seqlab.spec.schema import Spec
@@ -36,6 +37,7 @@ LIVE = "live.safetensors"
 FRAMES = "frames"
 CHECKPOINTS = "checkpoints"
 LATEST = "latest.json"  # in CHECKPOINTS
+ORIGIN = "origin"  # if it is a fork: see `runs.fork`
 CONTROL = "control"
 LOCK = "worker.lock"
 LOG = "worker.log"
@@ -48,7 +50,8 @@ FINAL_STATES = frozenset({"finished", "stopped", "diverged", "failed"})
 #: Every state that stands in status.json. "lost" is worked out by readers and never stored.
 STATES = frozenset({"starting", "importing", "compiling", "training", "paused"}) | FINAL_STATES
 
-_NAME = re.compile(r"\d{8}-\d{6}-")
+#: How the name of a run begins, unless someone has renamed it.
+NAMED = re.compile(r"\d{8}-\d{6}-")
 _BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
 
 
@@ -147,19 +150,28 @@ def home() -> Path:
     return Path(platformdirs.user_data_dir("seqlab")) / "runs"
 
 
-def create_run(spec: Spec, out: Path | None = None, initial: bytes | None = None) -> Path:
+def create_run(
+    spec: Spec,
+    out: Path | None = None,
+    initial: bytes | None = None,
+    more: Mapping[str, bytes] | None = None,
+) -> Path:
     """Make the folder of a new run under `out` (default: `home()`), state "starting", and return its path.
 
     Args:
-        spec: what it is to train.
+        spec: what it is to train. Without an origin in `more` it is no fork, even if the spec is of one.
         out: where.
         initial: the weights that it starts from, as `runs.initial.read_weights` returns them, if not its own.
+        more: other files that it holds from the start, by their paths in the folder.
 
     Raises:
         RunError: it cannot be made (no permission, disk full, …); then nothing is left behind.
     """
     from seqlab.spec.files import to_toml
 
+    more = {**(more or {}), **({} if initial is None else {INITIAL: initial})}
+    if not any(path.startswith(f"{ORIGIN}/") for path in more):
+        spec = spec.model_copy(update={"fork": None})
     parent = home() if out is None else out
     name = time.strftime("%Y%m%d-%H%M%S") + f"-{spec.task.name}-{spec.model.cell}-"
     name += "".join(secrets.choice(_BASE32) for _ in range(6))
@@ -175,8 +187,9 @@ def create_run(spec: Spec, out: Path | None = None, initial: bytes | None = None
         machine = _this_machine()
         status = Status("starting", step=0, steps=spec.training.steps, heartbeat=time.time(), **machine)
         files.replace(folder / STATUS, status.to_bytes())
-        if initial is not None:
-            files.replace(folder / INITIAL, initial)
+        for path, content in more.items():
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            files.replace(folder / path, content)
         files.replace(folder / SPEC, to_toml(spec).encode())  # last: with it the folder counts as a run
     except BaseException as error:
         shutil.rmtree(folder, ignore_errors=True)
@@ -209,12 +222,12 @@ def list_runs(out: Path | None = None) -> list[Path]:
     """The run folders under `out` (default: `home()`), newest first; none if the folder is not there."""
     parent = home() if out is None else out
     try:
-        found = [entry for entry in parent.absolute().iterdir() if is_run(entry)]
+        found = [each for each in parent.absolute().iterdir() if each.name[0] != "." and is_run(each)]
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
         raise RunError(f"{parent}: cannot be listed: {error.strerror}") from error
-    return sorted(found, key=_age, reverse=True)
+    return sorted(found, key=made, reverse=True)
 
 
 def find_run(reference: str, out: Path | None = None) -> Path:
@@ -243,6 +256,17 @@ def find_run(reference: str, out: Path | None = None) -> Path:
     raise RunError(f"no run is called '{reference}': there are none in {parent}")
 
 
+def made(folder: Path) -> tuple[str, int]:
+    """When a run was made, to sort by: the time in its name, else that of spec.toml; then its nanoseconds."""
+    try:
+        written = (folder / SPEC).stat().st_mtime_ns
+    except OSError:  # it has none, or was removed since it was listed
+        written = 0
+    if NAMED.match(folder.name):
+        return folder.name[:15], written
+    return time.strftime("%Y%m%d-%H%M%S", time.localtime(written / 1e9)), written
+
+
 def spec_digest(folder: Path) -> str:
     """The sha256 of spec.toml, in hex: two runs of one digest do the same.
 
@@ -250,9 +274,10 @@ def spec_digest(folder: Path) -> str:
         RunError: spec.toml cannot be read.
     """
     try:
-        return hashlib.sha256((folder / SPEC).read_bytes()).hexdigest()
-    except OSError as error:
-        raise RunError(f"{folder / SPEC}: cannot be read: {error.strerror}") from error
+        with files.open_regular(folder / SPEC) as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except (OSError, ValueError) as error:
+        raise RunError(f"{folder / SPEC}: cannot be read: {error}") from error
 
 
 def numbered(step: int) -> str:
@@ -281,19 +306,8 @@ def _this_machine() -> dict[str, Any]:
     return {"host": liveness.host(), "boot_id": liveness.boot_id()}
 
 
-def _age(folder: Path) -> tuple[str, int]:
-    """Sorts by the time in the name, else by that of spec.toml."""
-    try:
-        written = (folder / SPEC).stat().st_mtime_ns
-    except OSError:  # removed since it was listed
-        written = 0
-    if _NAME.match(folder.name):
-        return folder.name[:15], written
-    return time.strftime("%Y%m%d-%H%M%S", time.localtime(written / 1e9)), written
-
-
 def _listed(runs: list[Path]) -> str:
-    shown = "".join(f"\n  {run.name}" for run in runs[:8])
+    shown = "".join(f"\n  {harmless(run.name)}" for run in runs[:8])
     return shown + (f"\n  … and {len(runs) - 8} more" if len(runs) > 8 else "")
 
 

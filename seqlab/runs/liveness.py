@@ -23,6 +23,8 @@ from seqlab.runs.layout import NewerFormatError, RunError, Status
 STARTING_GRACE = 60.0
 #: Seconds without a heartbeat after which a run on another host counts as lost.
 REMOTE_GRACE = 600.0
+_MOST_BYTES = 65_536
+"""Of a status.json."""
 #: What flock says where the file system has no locks.
 _NO_LOCKS = frozenset({errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL})
 
@@ -42,7 +44,7 @@ class WorkerLock:
     def __init__(self, folder: Path):
         path = folder / layout.LOCK
         try:
-            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
         except OSError as error:
             raise RunError(f"{path}: cannot be opened: {error.strerror}") from error
         try:
@@ -122,7 +124,7 @@ def read_status(folder: Path) -> Status:
         if attempt:
             time.sleep(0.01)
         try:
-            return Status.from_bytes(path.read_bytes())
+            return Status.from_bytes(files.read_regular(path, _MOST_BYTES))
         except (OSError, ValueError) as error:
             problem: Exception = error
         except NewerFormatError as error:
@@ -136,7 +138,7 @@ def read_status(folder: Path) -> Status:
 def lock_is_held(folder: Path) -> bool | None:
     """Whether a worker holds the run; None where the file system cannot say."""
     try:
-        descriptor = os.open(folder / layout.LOCK, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(folder / layout.LOCK, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
     except FileNotFoundError:
         return False
     except OSError:

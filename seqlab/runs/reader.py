@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from seqlab.runs import files, layout, liveness
 from seqlab.runs import tensors as safetensors
-from seqlab.runs.frames import Frame, read_frame
-from seqlab.runs.kept import steps_in
+from seqlab.runs.frames import Frame, KeptFrames, read_frame
 from seqlab.runs.layout import RunError, Status
 from seqlab.runs.metrics import MetricsFile, Series
 from seqlab.runs.rival import Rival, rival_from
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from seqlab.spec.schema import Spec
 
 _MOST_PROBE_BYTES = 256_000_000
+_MOST_SPEC_BYTES = 1 << 20
 
 T = TypeVar("T")
 
@@ -73,6 +73,7 @@ class Snapshot:
         rungs: the task's rungs, once they are measured.
         rival: what an echo state network reaches on the same task, once it was asked for and is known.
         frame: the newest frame, live or kept, or None.
+        kept: the steps of the kept frames, in order; `RunReader.frame_near` reads them.
         probe: the probe batch: `inputs [T,B,F]`, `targets [T,B,O]` or `[T,B]`, `mask [T,B]`, and where there
             are any `lengths [B]` and `future [horizon,B,O]`; or None.
         skipped: lines that could not be read, a torn last one included.
@@ -91,6 +92,7 @@ class Snapshot:
     rungs: tuple[RungValue, ...]
     rival: Rival | None
     frame: Frame | None
+    kept: tuple[int, ...]
     probe: Tensors | None
     skipped: int
     problems: tuple[str, ...]
@@ -111,7 +113,8 @@ class RunReader:
         self._metrics = MetricsFile(self.folder / layout.METRICS)
         self._events = _Events(self.folder / layout.EVENTS)
         self._live = _Cached(read_frame)
-        self._kept = _Cached(read_frame)
+        self._newest = _Cached(read_frame)
+        self._kept = KeptFrames(self.folder / layout.FRAMES)
         self._probe = _Cached(_read_probe)
 
     def poll(self) -> Snapshot:
@@ -134,7 +137,8 @@ class RunReader:
                 problems.append(f"{error.filename or self.folder}: {error.strerror}")
         frame = self._newest_frame()
         probe = self._probe.get(self.folder / layout.PROBE)
-        problems += [cached.problem for cached in (self._live, self._kept, self._probe) if cached.problem]
+        problems += [cached.problem for cached in (self._live, self._newest, self._probe) if cached.problem]
+        problems += [words for words in self._kept.problems if words not in problems]
         return Snapshot(
             folder=self.folder,
             name=self.folder.name,
@@ -148,17 +152,29 @@ class RunReader:
             rungs=self._events.rungs,
             rival=self._events.rival,
             frame=frame,
+            kept=self._kept.steps,
             probe=probe,
             skipped=self._metrics.skipped + self._events.skipped,
             problems=tuple(problems),
         )
 
+    def frame_near(self, step: int, towards: int) -> Frame | None:
+        """A kept frame, read from its file or from memory; see `KeptFrames.near`.
+
+        Files that cannot be read are passed over; the next poll names them among the problems.
+
+        Args:
+            step: of one of `Snapshot.kept`, or of a frame that was shown before.
+            towards: where to look on if it cannot be read: below 0 for earlier frames, else later ones.
+        """
+        return self._kept.near(step, towards)
+
     def _newest_frame(self) -> Frame | None:
         live = self._live.get(self.folder / layout.LIVE)
-        steps = steps_in(self.folder / layout.FRAMES)
+        steps = self._kept.look()
         if not steps or (live is not None and live.step >= steps[-1]):
             return live
-        return self._kept.get(self.folder / layout.FRAMES / layout.numbered(steps[-1])) or live
+        return self._newest.get(self.folder / layout.FRAMES / layout.numbered(steps[-1])) or live
 
 
 class _Events:
@@ -235,6 +251,10 @@ def _read_spec(folder: Path) -> Spec:
     from seqlab.spec.files import load_spec
     from seqlab.spec.problems import SpecError
 
+    try:
+        files.read_regular(folder / layout.SPEC, _MOST_SPEC_BYTES)
+    except (OSError, ValueError) as error:
+        raise RunError(f"{folder / layout.SPEC}: cannot be read: {error}") from error
     try:
         return load_spec(folder / layout.SPEC)
     except SpecError as error:

@@ -26,6 +26,8 @@ from seqlab.runs.reader import RungValue, RunReader, Snapshot
 from seqlab.runs.rival import Rival
 from seqlab.runs.tensors import Tensors
 
+_MOST_ENV_BYTES = 1 << 20
+
 if TYPE_CHECKING:
     from seqlab.spec.schema import Spec
 
@@ -82,7 +84,7 @@ class Run:
     def env(self) -> Mapping[str, Any]:
         """Versions, processor, threads and start time; empty until the worker has written them."""
         try:
-            return files.decode_row((self.path / layout.ENV).read_bytes())
+            return files.decode_row(files.read_regular(self.path / layout.ENV, _MOST_ENV_BYTES))
         except FileNotFoundError:
             return {}
         except (OSError, ValueError) as error:
@@ -152,7 +154,7 @@ class Run:
         Raises:
             RunError: there is none of that step, or it is damaged.
         """
-        return checkpoint.load_checkpoint(self.path, step)
+        return checkpoint.load_checkpoint(self.path, step, checkpoint.most_bytes(self.spec))
 
     def wait(self, timeout: float | None = None) -> str:
         """Wait until the run is over or lost, or for `timeout` seconds; returns the state.

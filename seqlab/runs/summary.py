@@ -1,40 +1,28 @@
-"""One run in a line: what lists show, read from its small files alone."""
+"""One run in a line: what `seqlab runs` prints and writes as JSON."""
 
 from __future__ import annotations
 
-import tomllib
-from pathlib import Path
 from typing import Any
 
-from seqlab.runs import layout, liveness
-from seqlab.runs.layout import RunError
+from seqlab.runs.listing_row import Row
 
 
-def summarise(folder: Path) -> dict[str, Any]:
-    """Name, state and figures of a run, without reading its metrics.
+def fields(row: Row) -> dict[str, Any]:
+    """A row as JSON has it.
 
     Returns:
-        `name, run, state, step, steps, task, cell, rate, heartbeat, message`, and the latest metrics by name.
-
-    Raises:
-        RunError: it is damaged, or of a newer format.
+        `name, run, state, message`; of a folder that can be read also `step, steps, task, cell, rate,
+        heartbeat`, and the latest metrics by name.
     """
-    status, state = liveness.read_state(folder)
-    try:
-        spec = tomllib.loads((folder / layout.SPEC).read_text())
-        task, cell = str(spec["task"]["name"]), str(spec["model"]["cell"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunError(f"{folder / layout.SPEC}: cannot be read: {error}") from error
-    return {
-        "name": folder.name,
-        "run": str(folder),
-        "state": state,
-        "step": status.step,
-        "steps": status.steps,
-        "task": task,
-        "cell": cell,
-        "rate": status.rate,
-        "heartbeat": status.heartbeat,
-        "message": status.message,
-        **status.metrics,
-    }
+    found: dict[str, Any] = {"name": row.folder.name, "run": str(row.folder), "state": row.state}
+    if row.status is not None:
+        status = row.status
+        found |= {
+            "step": status.step,
+            "steps": status.steps,
+            "task": row.told.task if row.told else None,
+            "cell": row.told.cell if row.told else None,
+            "rate": status.rate,
+            "heartbeat": status.heartbeat,
+        }
+    return {**found, "message": row.message, **(row.status.metrics if row.status else {})}

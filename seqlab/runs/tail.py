@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
+
+from seqlab.runs import files
 
 _CHUNK = 1 << 24
 
@@ -28,12 +31,14 @@ class Tail:
         """The whole lines that have come since the last poll, without newlines.
 
         Raises:
-            OSError: the file cannot be read; a missing one is empty.
+            OSError: the file cannot be read, or is no regular file; a missing one is empty.
         """
         try:
-            file = self.path.open("rb", buffering=0)
+            file = files.open_regular(self.path)
         except FileNotFoundError:
             return []
+        except ValueError as error:
+            raise OSError(errno.EINVAL, str(error), str(self.path)) from None
         with file:
             size = file.seek(0, 2)
             if size < self._offset:

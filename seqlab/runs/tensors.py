@@ -59,18 +59,14 @@ def labels(content: bytes) -> dict[str, str]:
     return dict(_header(content).get(_METADATA, {}))
 
 
-def read(path: Path, most_bytes: int | None = None) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+def read(path: Path, most_bytes: int) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
     """`decode` the file at `path`, unless it is larger than `most_bytes`.
 
     Raises:
-        ValueError: see `decode`; or the file is too large.
+        ValueError: see `decode`; or it is no regular file, or too large.
         OSError: it cannot be read.
     """
-    with path.open("rb") as file:
-        content = file.read() if most_bytes is None else file.read(most_bytes + 1)
-    if most_bytes is not None and len(content) > most_bytes:
-        raise ValueError(f"larger than {most_bytes} bytes")
-    return decode(content)
+    return decode(files.read_regular(path, most_bytes))
 
 
 def _header(content: bytes) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -51,8 +51,8 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return ", ".join(names) + (f" (did you mean {near[0]}?)" if near else "")
 
 
-def problems_of(error: ValidationError, data: Mapping[str, Any]) -> list[Problem]:
-    """Turn pydantic's errors into ours, one for each field."""
+def problems_of(error: ValidationError, data: Mapping[str, Any], of: type = Spec) -> list[Problem]:
+    """Turn pydantic's errors about what `of` describes into ours, one for each field."""
     found: dict[Path, Problem] = {}
     for details in error.errors():
         if details["type"] == "default_factory_not_called":
@@ -60,7 +60,7 @@ def problems_of(error: ValidationError, data: Mapping[str, Any]) -> list[Problem
         if details["loc"][-1:] == ("float",) and isinstance(details["input"], dict):
             continue  # a limit is a number or a table: speak of the one that was written
         path = _path_in(data, details["loc"], details["type"])
-        message = _message(path, dict(details))
+        message = _message(path, dict(details), of)
         discriminated = details["type"] in ("union_tag_invalid", "union_tag_not_found")
         if discriminated:
             path = (*path, details.get("ctx", {}).get("discriminator", "").strip("'"))
@@ -144,7 +144,7 @@ def _tags() -> frozenset[str]:
 _TAGS = _tags()
 
 
-def _message(path: Path, details: dict[str, Any]) -> str:
+def _message(path: Path, details: dict[str, Any], of: type) -> str:
     """One error in words."""
     kind, value, context = details["type"], details["input"], details.get("ctx", {})
     if kind == "union_tag_invalid":
@@ -155,8 +155,8 @@ def _message(path: Path, details: dict[str, Any]) -> str:
         return f"missing; it is one of {expected}" if expected else "missing"
     if kind == "literal_error":
         return f"{value!r} is not one of {did_you_mean(str(value), _quoted(context['expected']))}"
-    if kind == "extra_forbidden":
-        known = _fields_beside(path, details)
+    if kind in ("extra_forbidden", "unexpected_keyword_argument"):
+        known = _fields_beside(details, of)
         return f"unknown field; known: {did_you_mean(str(path[-1]), known)}" if known else "unknown field"
     if kind in ("greater_than_equal", "greater_than", "less_than_equal", "less_than"):
         return (
@@ -211,12 +211,14 @@ def _choices_of(path: Path) -> list[str]:
     return [key for choice, registry in CHOICES.items() if choice[:-1] == path for key in registry]
 
 
-def _fields_beside(path: Path, details: dict[str, Any]) -> list[str]:
+def _fields_beside(details: dict[str, Any], of: type) -> list[str]:
     """The fields that the table of an unknown field has."""
     tags = [str(part) for part in details["loc"][:-1]]
-    model: Any = Spec
+    model: Any = of
     for tag in tags:
         model = _step_into(model, tag) or model
+    if is_dataclass(model):
+        return [field.name for field in fields(model)]
     return [name for name in model.model_fields if name != "schema_version"]
 
 

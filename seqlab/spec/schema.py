@@ -300,6 +300,13 @@ class Claim(Section):
         return f"{self.metric} {side} {words}{at}{seeds}"
 
 
+class Fork(Section):
+    """Where a run comes from that goes on with the weights of another."""
+
+    run: str = Field(min_length=1, max_length=255, description="the name of the run that it goes on from")
+    step: int = Field(ge=0, le=1_000_000_000, description="the step of that run whose weights it begins with")
+
+
 class Spec(Section):
     """A whole experiment. See `seqlab schema` for every field."""
 
@@ -310,6 +317,11 @@ class Spec(Section):
     model: AnyCell
     training: Training = Field(default_factory=Training)
     expect: tuple[Claim, ...] = Field((), strict=False, description="what this experiment claims")
+    fork: Fork | None = Field(
+        None,
+        exclude_if=lambda value: value is None,
+        description="the run and step that it goes on from; `seqlab fork` writes it",
+    )
 
     @field_validator("model", mode="before")
     @classmethod

@@ -8,6 +8,7 @@ window and no longer.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
@@ -65,6 +66,12 @@ class Network:
         if self.cell.attention:
             A = self.parameters.named[-1]["A"]
             A[...] = rng.uniform(-1, 1, A.shape) / np.sqrt(len(A))
+
+    def under(self, spec: Spec) -> Network:
+        """The same network, its weights shared, under a spec of the same shapes and kernels."""
+        other = copy(self)
+        other.spec = spec
+        return other
 
     def empty(self) -> Parameters:
         """Zeros in the form of the parameters, for gradients and optimiser slots."""

@@ -76,8 +76,8 @@ class RidgeTrainer(Trainer):
         factor, rows = self._factor.copy(), np.array([self._rows], np.int64)
         return {**super().state(), f"{OPTIMIZER}factor": factor, f"{OPTIMIZER}rows": rows}
 
-    def restore(self, step: int, tensors: Mapping[str, NDArray[Any]]) -> None:
-        """As for `Trainer`."""
+    def restore(self, step: int, tensors: Mapping[str, NDArray[Any]], *, optimizer: bool = True) -> None:
+        """As for `Trainer`; without the factor there would be nothing to go on with."""
         super().restore(step, tensors)
         factor = tensors[f"{OPTIMIZER}factor"]
         if factor.shape != self._factor.shape:

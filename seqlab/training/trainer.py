@@ -7,7 +7,6 @@ Nothing here looks at a clock, a file or the number of threads: the same spec gi
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,14 +16,13 @@ from numpy.typing import NDArray
 
 from seqlab.kernels import optimizers
 from seqlab.kernels.denormals import as_zeros
-from seqlab.methods import Clip, Optimizer
-from seqlab.methods.clipping import LayerClip, NormClip, ValueClip
-from seqlab.methods.noise import gradient_noise
-from seqlab.spec import Spec, Training
+from seqlab.methods import Optimizer
+from seqlab.spec import Spec
 from seqlab.spec.credit import Window, windows
 from seqlab.spec.plan import longest_window, slices
 from seqlab.training.decoder import new_pass
 from seqlab.training.evaluation import Evaluation, Evaluator
+from seqlab.training.gradients import clip_gradient, layers_of, regularise
 from seqlab.training.joints import dropout_masks
 from seqlab.training.network import Network
 from seqlab.training.parameters import Parameters
@@ -69,29 +67,31 @@ class Trainer:
         network: the network; its parameters change in place.
         passes: what goes through the slices of a batch, one for each.
         step: steps made so far.
-        optimizer: the optimiser in force, with the learning rate that the schedule starts from.
+        probe: looks at the network.
+        evaluator: evaluates it.
     """
 
     def __init__(self, spec: Spec, threads: int = 1) -> None:
         self.spec = spec
         self.step = 0
         self.network = Network(spec)
-        self.optimizer: Optimizer = spec.training.optimizer
         self._update = getattr(optimizers, self.optimizer.name)
         self._slots = {name: self.network.empty() for name in self.optimizer.slots}
         self._updates = 0
         # Beyond this a kept square would be infinite, and freeze its weight.
         self._largest = float(np.finfo(self.network.dtype).max) ** (0.5 if self.optimizer.squares else 1)
         self._slices = slices(spec)
-        window = longest_window(spec)
-        self.passes = [new_pass(self.network, stop - start, window) for start, stop in self._slices]
         self._gradients = [self.network.empty() for _ in self._slices]
         self._layers = layers_of(spec, self._gradients[0].flat)
-        self._windows = windows(spec.task.timesteps, spec.training.cut)
         self._resets = spec.training.at_walls == "reset"
         self._team = Team(min(threads, len(self._slices)))
+        self._cut(self.network)
         self.evaluator = Evaluator(self.network, self._team.map)
-        self.probe = Probe(self.network)
+
+    @property
+    def optimizer(self) -> Optimizer:
+        """The optimiser in force, with the learning rate that the schedule starts from."""
+        return self.spec.training.optimizer
 
     @property
     def sequences(self) -> int:
@@ -158,26 +158,53 @@ class Trainer:
         tensors[f"{OPTIMIZER}updates"] = np.array([self._updates], np.int64)
         return tensors
 
-    def restore(self, step: int, tensors: Mapping[str, NDArray[Any]]) -> None:
+    def restore(self, step: int, tensors: Mapping[str, NDArray[Any]], *, optimizer: bool = True) -> None:
         """Go on from what `state` returned after `step` steps.
+
+        Args:
+            step: see above.
+            tensors: likewise.
+            optimizer: whether its state is taken over, too, or begins afresh.
 
         Raises:
             KeyError: a tensor is missing.
             ValueError: a tensor does not fit the spec.
         """
         self.network.parameters.load_torch(tensors, MODEL)
-        for slot, values in self._slots.items():
-            values.load_torch(tensors, f"{OPTIMIZER}{slot}.")
-        self._updates = int(tensors[f"{OPTIMIZER}updates"][0])
         self.step = step
+        if optimizer:
+            for slot, values in self._slots.items():
+                values.load_torch(tensors, f"{OPTIMIZER}{slot}.")
+            self._updates = int(tensors[f"{OPTIMIZER}updates"][0])
 
-    def set_learning_rate(self, lr: float) -> None:
-        """Let the schedule start from another learning rate, from the next update on."""
-        self.optimizer = self.optimizer.model_copy(update={"lr": lr})
+    def change(self, spec: Spec) -> None:
+        """Go on under a spec that differs in what is steerable alone (see `seqlab.spec.steerable`).
+
+        Who looks through the probe meanwhile still looks through the one from before.
+
+        Raises:
+            MemoryError: there is not enough for it; then nothing has changed.
+        """
+        network, before = self.network.under(spec), self.spec.training
+        evaluator = self.evaluator
+        if spec.training.eval_sequences != before.eval_sequences:
+            evaluator = Evaluator(network, self._team.map)
+        if spec.training.cut != before.cut:
+            self._cut(network)
+        self.spec, self.network, self.evaluator = spec, network, evaluator
 
     def close(self) -> None:
         """Let the threads go."""
         self._team.close()
+
+    def _cut(self, network: Network) -> None:
+        """Make what depends on how sequences are cut into windows: all of it, or, if that fails, nothing."""
+        spec = network.spec
+        window = longest_window(spec)
+        passes = [new_pass(network, stop - start, window) for start, stop in self._slices]
+        probe = Probe(network)
+        self.passes, self.probe = passes, probe
+        self._windows = windows(spec.task.timesteps, spec.training.cut)
 
     def _update_each_window(self, parts: list[Sequences]) -> Step:
         """One update after each window that has a loss, scaled by the window's own count."""
@@ -270,67 +297,3 @@ class Trainer:
 def _losses(parts: Sequence[Sequences], start: int = 0, stop: int | None = None) -> float:
     """How many losses there are in a stretch of timesteps of the batch that the parts share."""
     return float(parts[0].mask[start:stop].sum())
-
-
-def layers_of(spec: Spec, vector: NDArray[Any]) -> list[NDArray[Any]]:
-    """Views of a flat vector in the form of the parameters: of each layer, in all directions; the readout."""
-    *parts, readout = (sum(map(math.prod, shapes.values())) for shapes in spec.parameter_shapes())
-    sizes: dict[tuple[str, int], int] = defaultdict(int)
-    for (stack, part), size in zip(spec.parts(), parts, strict=True):
-        sizes[stack, part.layer] += size
-    return np.split(vector, np.cumsum([*sizes.values(), readout])[:-1])
-
-
-def regularise(training: Training, theta: NDArray[Any], gradient: NDArray[Any], update: int) -> bool:
-    """Add to a gradient, in place, l2·θ, l1·sign(θ) and noise, as far as the spec asks for them.
-
-    Args:
-        training: says what to add.
-        theta: the weights, flat.
-        gradient: likewise.
-        update: the number of this update, from 1.
-
-    Returns:
-        Whether anything was added.
-    """
-    if not (training.l2 or training.l1 or training.gradient_noise):
-        return False
-    exact = gradient.dtype.type
-    with np.errstate(over="ignore", invalid="ignore"):  # the caller looks
-        if training.l2:
-            gradient += exact(training.l2) * theta
-        if training.l1:
-            gradient += exact(training.l1) * np.sign(theta)
-        if training.gradient_noise:
-            noise = gradient_noise(training.gradient_noise, training.seed, update, gradient.size)
-            gradient += noise.astype(gradient.dtype)
-    return True
-
-
-def clip_gradient(
-    clip: Clip, gradient: NDArray[Any], norm: float, layers: Sequence[NDArray[Any]] = ()
-) -> bool:
-    """Clip in place.
-
-    Args:
-        clip: how.
-        gradient: every number of it, flat.
-        norm: its norm.
-        layers: views of it, layer by layer.
-
-    Returns:
-        Whether it was changed.
-    """
-    if isinstance(clip, LayerClip):
-        norms = [float(optimizers.norm(layer)) for layer in layers]
-        for layer, own in zip(layers, norms, strict=True):
-            if own > clip.limit:
-                optimizers.scale(layer, clip.limit / own)
-        return max(norms) > clip.limit
-    if isinstance(clip, NormClip) and norm > clip.limit:
-        optimizers.scale(gradient, clip.limit / norm)
-        return True
-    if isinstance(clip, ValueClip) and np.abs(gradient).max() > gradient.dtype.type(clip.limit):
-        optimizers.clamp(gradient, clip.limit)
-        return True
-    return False

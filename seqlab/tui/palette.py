@@ -21,6 +21,8 @@ from rich.color import Color
 from rich.style import Style
 from textual.app import App
 
+from seqlab.settings import settings_of
+
 Depth = Literal["truecolor", "256", "16", "mono"]
 Charset = Literal["braille", "block", "ascii"]
 RampKind = Literal["sequential", "diverging"]
@@ -119,22 +121,23 @@ for _dark in (True, False):
     _RAMPS["sequential", "16", _dark] = _SEQUENTIAL_16
     _RAMPS["sequential", "mono", _dark] = _SEQUENTIAL_MONO
 
-# (plain, faint), told apart under protanopia, deuteranopia and tritanopia (tests/tui/test_palette.py).
+# (plain, faint), as many as runs can lie over one another, told apart under protanopia, deuteranopia and
+# tritanopia (tests/tui/test_palette.py).
 _HUES_DARK = (
     ("#5fafff", "#5f87af"), ("#ffaf5f", "#af875f"), ("#00af87", "#5f8787"), ("#d787d7", "#875f87"),
-    ("#ffff87", "#87875f"),
+    ("#ffff87", "#87875f"), ("#ff5f00", "#875f5f"), ("#875fff", "#5f5faf"), ("#afd7d7", "#87afaf"),
 )  # fmt: skip
 _HUES_LIGHT = (
     ("#0000af", "#8787d7"), ("#d75f00", "#d7af87"), ("#008787", "#87afaf"), ("#870087", "#af87af"),
-    ("#5f5f00", "#afaf87"),
+    ("#5f5f00", "#afaf87"), ("#af5f5f", "#d7afaf"), ("#af00ff", "#d787ff"), ("#5f5faf", "#afafd7"),
 )  # fmt: skip
 _HUES_16_DARK = (
     ("#55ffff", "#00aaaa"), ("#ffff55", "#aa5500"), ("#ff55ff", "#aa00aa"), ("#55ff55", "#00aa00"),
-    ("#ffffff", "#aaaaaa"),
+    ("#ffffff", "#aaaaaa"), ("#ff5555", "#aa0000"), ("#5555ff", "#0000aa"), ("#aa5500", "#555555"),
 )  # fmt: skip
 _HUES_16_LIGHT = (
     ("#0000aa", "#5555ff"), ("#aa0000", "#ff5555"), ("#aa00aa", "#ff55ff"), ("#00aaaa", "#55ffff"),
-    ("#000000", "#555555"),
+    ("#000000", "#555555"), ("#00aa00", "#55ff55"), ("#aa5500", "#aaaaaa"), ("#ff55ff", "#aaaaaa"),
 )  # fmt: skip
 
 MARKS = ("●", "▲", "■", "◆", "○")
@@ -162,10 +165,13 @@ class Palette:
 
         Args:
             app: the app that is to be drawn.
-            charset: overrides the choice of characters (the Linux console has no braille in its font).
+            charset: overrides the choice of characters: that of the app's settings, or else what the
+                terminal can show.
         """
         depth: Depth = "mono" if app.no_color else _DEPTHS.get(app.console.color_system, "mono")
-        return cls(depth, app.current_theme.dark, charset or detect_charset())
+        wished = settings_of(app).charset
+        chosen = None if wished == "auto" else wished
+        return cls(depth, app.current_theme.dark, charset or chosen or detect_charset())
 
     def ramp(self, kind: RampKind) -> tuple[Shade, ...]:
         """The levels of a ramp, lowest value first; a diverging one has its neutral level in the middle."""

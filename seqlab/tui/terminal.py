@@ -1,32 +1,111 @@
-"""The terminal that the lab is drawn on, which may vanish at any moment.
+"""The terminal that the lab is drawn on, which may be slow, stuck, or vanish at any moment.
 
 Textual writes from a thread of its own, fed by a queue of bounded length. A write to a terminal that is gone
 fails; the thread would die of it, the queue fill up, and the next to write, be it only to say goodbye, wait
-for ever. So writes to a vanished terminal are dropped here instead.
+for ever. So writes to a vanished terminal are dropped here instead. And a terminal that does not keep up is
+not sent more: once it has taken what it was sent it gets the way to the newest picture (see `wire`).
+
+Textual's own reading of keys turns round and round at the end of a file, and ends the program on bytes that
+are not UTF-8, such as the old mouse reports that a terminal sends when it has forgotten what was asked of it
+(after tmux was attached again, say). So keys are read here: a terminal that is gone hangs the lab up.
 """
 
 from __future__ import annotations
 
+import os
+import selectors
+import signal
+from codecs import getincrementaldecoder
 from contextlib import suppress
 from typing import Any
 
+from textual._parser import ParseError
+from textual._xterm_parser import XTermParser
 from textual.drivers.linux_driver import LinuxDriver
 
-BACKLOG = 2
+from seqlab.tui.wire import Wire
+
+BACKLOG = 1
 """Writes that may wait for the terminal; beyond that it does not keep up."""
+AGAIN = 0.03
+"""Seconds until a terminal that does not keep up is looked at again."""
+_READ = 4096
+_LOOK = 0.1
+"""Seconds between two looks whether reading should end, and whether an escape was a key of its own."""
 
 
 class Terminal(LinuxDriver):
-    """Textual's driver, made to outlive its terminal."""
+    """Textual's driver, made to outlive its terminal and to spare its line."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._file: Any = Vanishing(self._file)
+        self._wire = Wire()
+        self._waits = self._leaving = False
 
     @property
     def keeps_up(self) -> bool:
         """Whether the terminal takes what is written to it. Thirty waiting writes would block the lab."""
         return self._writer_thread is None or self._writer_thread._queue.qsize() <= BACKLOG
+
+    def write(self, data: str) -> None:
+        """Show what Textual would have shown, as soon as the terminal can take it."""
+        size = self._app.size
+        if size != self._wire.size:
+            self._wire.resize(*size)
+        self._wire.take(data)
+        self._send()
+
+    def repaint(self) -> None:
+        """Whatever the terminal shows: send everything."""
+        self._wire.forget()
+        self._send()
+
+    def start_application_mode(self) -> None:
+        """Take the terminal, at the beginning and after it was given back for a while."""
+        self._leaving = False
+        super().start_application_mode()  # type: ignore[no-untyped-call]
+
+    def stop_application_mode(self) -> None:
+        """Give the terminal back, whether it keeps up or not."""
+        self._leaving = True
+        super().stop_application_mode()
+
+    def run_input_thread(self) -> None:
+        """Read keys until the lab is left; hang up when there is nobody to press them any more."""
+        parser = XTermParser(self._debug)
+        decode = getincrementaldecoder("utf-8")(errors="replace").decode
+        with selectors.DefaultSelector() as selector:
+            selector.register(self.fileno, selectors.EVENT_READ)
+            while not self.exit_event.is_set():
+                if selector.select(_LOOK):
+                    try:
+                        data = os.read(self.fileno, _READ)
+                    except OSError:
+                        data = b""
+                    if not data:
+                        os.kill(os.getpid(), signal.SIGHUP)
+                        return
+                    for message in parser.feed(decode(data)):
+                        self.process_message(message)
+                for message in parser.tick():
+                    self.process_message(message)
+        with suppress(EOFError, ParseError):
+            list(parser.feed(""))
+
+    def _send(self) -> None:
+        if not (self.keeps_up or self._leaving):
+            if not self._waits:
+                self._waits = True
+                self._loop.call_later(AGAIN, self._send_again)
+            return
+        data = self._wire.difference()
+        if data and self._writer_thread is not None:
+            self._writer_thread.write(data)
+
+    def _send_again(self) -> None:
+        self._waits = False
+        self._send()
 
 
 class Vanishing:

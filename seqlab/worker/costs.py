@@ -110,7 +110,7 @@ def longer(spec: Spec, interval: int, step: float) -> list[float]:
         with (
             RunWriter(folder) as writer,
             Persister(writer, often.frame_every, often.checkpoint_every) as persister,
-            Recorder(trainer, writer, persister, Inbox(folder, 0), NEVER, 0.0) as recorder,
+            Recorder(trainer, writer, persister, Inbox(folder, 0), (), 0.0) as recorder,
         ):
             for _ in range(_PAIRS):
                 alone, recorded = _seconds(trainer, None, steps), _seconds(trainer, recorder, steps)
@@ -146,7 +146,7 @@ def estimate(trainer: Trainer, spec: Spec) -> dict[str, float]:
     with tempfile.TemporaryDirectory(prefix="seqlab-bench-") as place:
         folder = create_run(trainer.spec, Path(place))
         with RunWriter(folder) as writer, Persister(writer, NEVER, NEVER) as persister:
-            recorder = Recorder(trainer, writer, persister, Inbox(folder, 0), NEVER, 0.0)
+            recorder = Recorder(trainer, writer, persister, Inbox(folder, 0), (), 0.0)
             with recorder, Profile(_watched_recorder(trainer, recorder)) as profile:
                 for _ in range(_LEAST_FRAMES):
                     recorder.begin()

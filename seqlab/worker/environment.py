@@ -8,15 +8,11 @@ import platform
 import socket
 import sys
 import time
-from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 _LIBRARIES = ("seqlab", "numpy", "numba", "llvmlite", "safetensors", "pydantic")
-
-BITS_DEPEND_ON = ("versions", "cpu", "cpu_features", "blas", "fastmath")
-"""Runs are bit-identical where these are equal."""
 
 
 def environment(threads: int) -> dict[str, Any]:
@@ -46,11 +42,6 @@ def environment(threads: int) -> dict[str, Any]:
             if name.startswith(("NUMBA_", "OPENBLAS_", "OMP_", "SEQLAB_THREADS", "GLIBC_TUNABLES"))
         },
     }
-
-
-def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """What differs between two environments of all that the bits of a run depend on."""
-    return [name for name in BITS_DEPEND_ON if before.get(name) != now.get(name)]
 
 
 def _blas() -> str:

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import contextlib
 import signal
 import sys
 import time
 import traceback
-from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
-
-from seqlab.runs.checkpoint import Checkpoint, load_checkpoint
-from seqlab.runs.control import Command, Inbox
-from seqlab.runs.files import decode_row
+from seqlab.runs.checkpoint import Checkpoint, load_checkpoint, most_bytes
+from seqlab.runs.control import Inbox
 from seqlab.runs.initial import load_initial
-from seqlab.runs.layout import ENV, EVENTS, METRICS, METRICS_HEADER, SPEC, RunError, spec_digest
+from seqlab.runs.layout import METRICS, METRICS_HEADER, SPEC, RunError, spec_digest
 from seqlab.runs.persist import Persister
-from seqlab.runs.tail import Tail
+from seqlab.runs.record import differences, events, replayed_until
+from seqlab.runs.record import environment as recorded_environment
 from seqlab.runs.writer import PATIENCE, RunWriter
 from seqlab.spec import Spec, load_spec
-from seqlab.worker.environment import differences, environment
+from seqlab.worker.changes import Changes, write_rungs
+from seqlab.worker.environment import environment
+from seqlab.worker.orders import EVERY, Orders
+from seqlab.worker.origin import StoppedError, begun
 from seqlab.worker.recorder import Recorder
 from seqlab.worker.rival import Rivalry
 from seqlab.worker.stopping import Stopping
@@ -32,11 +30,6 @@ from seqlab.worker.warmth import Warmth, threads_for
 if TYPE_CHECKING:
     from seqlab.training.trainer import Trainer
 
-LEARNING_RATE = "training.optimizer.lr"
-STEPS = "training.steps"
-
-_COMMANDS_EVERY = 0.02
-"""Seconds between two looks for commands: below what a person notices, and nothing beside training."""
 _SWITCH_EVERY = 0.0002
 """Seconds that training, back from a kernel, waits at most for a thread beside it to let go of Python's lock.
 Python's own 0.005 are several steps of a small network."""
@@ -49,33 +42,40 @@ class Job:
         folder: the run.
         warmth: what was imported and compiled already.
         since: Unix time in nanoseconds; commands sent before it are not obeyed.
-        steps: train up to this step instead of the spec's.
+        steps: train up to this step instead of the spec's: lengthens the run.
 
     Raises:
         RunError: another worker trains it, it is finished, its spec was edited, or it is not a run folder.
         SpecError: its spec cannot be read.
     """
 
-    def __init__(self, folder: Path, warmth: Warmth, since: int = 0, steps: int | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        warmth: Warmth,
+        since: int = 0,
+        steps: int | None = None,
+    ) -> None:
         self._folder = folder
         self._warmth = warmth
         self._spec: Spec = load_spec(folder)
         self._threads = threads_for(self._spec)
         self._writer = RunWriter(folder)
-        self._inbox = Inbox(folder, since)
         self._rivalry = Rivalry(self._spec, lambda found: self._writer.event("rival", **found))
-        self._changes = _recorded_changes(folder)
-        planned = [int(value) for _, field, value in self._changes if field == STEPS]
-        before = planned[-1] if planned else self._spec.training.steps
+        self._changes = Changes(self._spec, self._writer)
+        self._orders = Orders(Inbox(folder, since), self._writer, self._changes, self._rivalry)
+        before = self._changes.ends[-1]
         self._steps = steps or before
         self._asked = steps is not None
+        self._until = None if self._asked else replayed_until(folder)
+        self._shown = self._steps if self._until is None else min(self._steps, self._until)
         # A run that has ended early goes on only if it is asked to, be it to the step that was planned.
         self._lengthened = self._asked and (self._steps != before or self._has_finished)
-        self._checkpoint = _latest_checkpoint(folder)
+        self._checkpoint = _latest_checkpoint(folder, self._spec)
         self._fresh = self._checkpoint is None and not _has_rows(folder)
+        self._first = self._spec.fork.step if self._spec.fork is not None else 0
         self._wall = 0.0
         self._stopping = Stopping(self._spec.training.stop)
-        self._stop = self._paused = self._single = False
         why_not = self._why_not()
         if why_not:
             self._writer.close()
@@ -85,87 +85,95 @@ class Job:
         """Train until the end, a stop, or a failure; returns the exit code of the process."""
         signal.signal(signal.SIGTERM, self._on_sigterm)
         sys.setswitchinterval(_SWITCH_EVERY)
+        writer, training = self._writer, self._spec.training
         try:
-            trainer = self._prepare()
-            training = self._spec.training
+            try:
+                trainer = self._prepare()
+            except StoppedError as stopped:
+                writer.event("stopped", step=stopped.step)
+                writer.set_status(state="stopped", step=stopped.step, message="")
+                writer.close(PATIENCE)
+                return 0
             with self._rivalry:
-                with Persister(self._writer, training.frame_every, training.checkpoint_every) as persister:
-                    recorder = Recorder(
-                        trainer, self._writer, persister, self._inbox, self._steps, self._wall, self._stopping
-                    )
+                with Persister(writer, training.frame_every, training.checkpoint_every) as persister:
+                    ends = frozenset({*self._changes.ends, self._steps})
+                    inbox = self._orders.inbox
+                    recorder = Recorder(trainer, writer, persister, inbox, ends, self._wall, self._stopping)
                     with recorder:
                         state, words, event = self._train(trainer, recorder)
                     persister.drain(PATIENCE)
                 trainer.close()
-                self._writer.event(state, step=trainer.step, **event)
-                self._writer.set_status(state=state, step=event.get("at", trainer.step), message=words)
+                writer.event(state, step=trainer.step, **event)
+                writer.set_status(state=state, step=event.get("at", trainer.step), message=words)
                 if state == "finished":  # a short run may end before its rival
-                    self._rivalry.wait(lambda: self._stop)
-            self._writer.close(PATIENCE)
+                    self._rivalry.wait(lambda: self._orders.stop)
+            writer.close(PATIENCE)
             return 1 if state == "diverged" else 0
         except BaseException as error:
             return self._fail(error)
 
     def _prepare(self) -> Trainer:
-        """Import, compile, and build the network as it stood."""
+        """Import, compile, and build the network as it stood.
+
+        Raises:
+            StoppedError: somebody did not want to wait for that.
+        """
         writer, cell = self._writer, self._spec.model.cell
         writer.event("started", host=writer.status.host, pid=writer.status.pid)
-        writer.set_status(state="importing", steps=self._steps)
+        writer.set_status(state="importing", steps=self._shown)
         writer.event("importing")
         self._warmth.load(self._spec)
         writer.set_status(state="compiling")
         writer.event("compiling", cell=cell)
         seconds = self._warmth.compile(self._spec)
         writer.event("compiled", cell=cell, seconds=round(seconds, 3))
-
-        from seqlab.training.ridge import trainer_for
-
-        trainer = trainer_for(self._spec, self._threads)
-        self._take_initial(trainer)
         now = environment(self._threads)
+        trainer = self._trainer(now)
         if self._fresh:
             writer.write_env(now)
         else:
-            self._resume(trainer, now)
+            self._resume(trainer.step, now)
         writer.write_probe(trainer.probe.tensors())
-        writer.event("rungs", rungs=self._rungs(trainer))
+        write_rungs(writer, trainer)
         if self._lengthened:
-            self._record_change(trainer.step + 1, STEPS, self._steps)
+            self._changes.lengthen(trainer.step + 1, self._steps)
+        return trainer
+
+    def _trainer(self, now: dict[str, Any]) -> Trainer:
+        """The trainer at the latest checkpoint, or where the run begins."""
+        from seqlab.training.ridge import trainer_for
+
+        first = self._checkpoint.step if self._checkpoint is not None else self._first
+        origin = None
+        if self._checkpoint is None and self._spec.fork is not None:
+            origin = begun(self._spec, self._writer, self._orders, self._warmth, now)
+        trainer = trainer_for(self._changes.spec_at(first), self._threads)
+        if self._checkpoint is not None:
+            metadata = self._checkpoint.metadata
+            self._wall = float(metadata.get("wall", 0.0))
+            self._stopping = Stopping(self._spec.training.stop, metadata.get("stopping"))
+            trainer.restore(first, self._checkpoint.tensors)
+        elif origin is not None:
+            self._wall = origin.wall
+            trainer.restore(first, origin.tensors, optimizer=origin.same_optimizer)
+        else:
+            self._take_initial(trainer)
         return trainer
 
     def _take_initial(self, trainer: Trainer) -> None:
-        """Begin with the weights that the run was given, if it was, and goes on from no checkpoint."""
-        if self._checkpoint is not None:
-            return
-        before = [str(event.get("sha256")) for event in _events(self._folder, "initialised")]
-        initial = load_initial(self._folder, before[-1] if before else None)
+        """Begin with the weights that the run was given, if it was."""
+        before = [str(event.get("sha256")) for event in events(self._folder, "initialised")]
+        initial = load_initial(self._folder, most_bytes(self._spec), before[-1] if before else None)
         if initial is not None:
             trainer.network.parameters.load_torch(initial.tensors)
             self._writer.event("initialised", file=initial.file, sha256=initial.sha256)
 
-    def _rungs(self, trainer: Trainer) -> list[dict[str, Any]]:
-        """The task's rungs as measured, and by formula where it holds under the loss of this run."""
-        rungs = []
-        for found in trainer.evaluator.rungs():
-            rung, metric = found.rung, found.rung.metric
-            value = rung.value if rung in self._spec.rungs(metric) else None
-            rungs.append({**asdict(rung), "value": value, "measured": found.measured})
-        return rungs
-
-    def _resume(self, trainer: Trainer, now: dict[str, Any]) -> None:
-        """Restore the latest checkpoint; without a whole one, begin at step 0."""
-        step = 0
-        if self._checkpoint is not None:
-            step = self._checkpoint.step
-            metadata = self._checkpoint.metadata
-            self._wall = float(metadata.get("wall", 0.0))
-            self._stopping = Stopping(self._spec.training.stop, metadata.get("stopping"))
-            trainer.restore(step, self._checkpoint.tensors)
+    def _resume(self, step: int, now: dict[str, Any]) -> None:
+        """Say that the run goes on from a step, that of its latest checkpoint or its first."""
         self._writer.resume(step)
-        try:
-            changed = differences(decode_row((self._folder / ENV).read_bytes()), now)
-        except (OSError, ValueError):
-            changed = ["what it was before is not known"]
+        before = recorded_environment(self._folder)
+        changed = differences(before, now) if before else ["what it was before is not known"]
+        if not before:
             self._writer.write_env(now)
         if changed:
             words = "resumed in another environment, so not bit-identical to a run never interrupted: "
@@ -174,31 +182,25 @@ class Job:
 
     def _train(self, trainer: Trainer, recorder: Recorder) -> tuple[str, str, dict[str, Any]]:
         """Train to the end; returns the final state, words for it, and what its event says."""
-        for step, field, value in sorted(self._changes, key=lambda change: change[0]):
-            if step <= trainer.step:
-                _apply(trainer, field, value)
+        orders = self._orders
         if self._ends_early(trainer.step):  # the worker before died before it could say so
             return self._finished(trainer.step)
-        if trainer.step == 0:
-            recorder.begin()
+        if trainer.step == self._first:
+            # The row is there already if the worker before died between it and its checkpoint.
+            recorder.begin(evaluate=self._spec.fork is not None and not self._writer.status.metrics)
         recorder.restart_rate()
-        self._writer.set_status(state="training", step=trainer.step, steps=self._steps)
-        next_look = 0.0
+        self._writer.set_status(state="training", step=trainer.step, steps=self._shown)
         while trainer.step < self._steps:
             began = time.perf_counter()
-            if began >= next_look:
-                next_look = began + _COMMANDS_EVERY
-                self._obey(trainer, recorder)
-            if self._stop:
+            orders.look(trainer, recorder, began)
+            if orders.stop or trainer.step == self._until:
                 recorder.end()
                 return "stopped", "", {}
-            if self._paused and not self._single:
+            if orders.waiting:
                 recorder.live()
-                time.sleep(_COMMANDS_EVERY)
+                time.sleep(EVERY)
                 continue
-            for step, field, value in self._changes:
-                if step == trainer.step + 1:
-                    _apply(trainer, field, value)
+            self._changes.act(trainer)
             result = trainer.advance()
             if result.diverged:
                 recorder.failed(result, began)
@@ -208,14 +210,12 @@ class Job:
                 return _diverged(trainer.step, wrong, recorder.last_checkpoint())
             if self._ends_early(trainer.step):
                 break
-            if self._single:
-                self._single = False
-                self._show_paused(trainer, recorder)
+            orders.made_a_step(trainer, recorder)
         return self._finished(trainer.step)
 
     def _ends_early(self, step: int) -> bool:
         """Whether early stopping ends the run after this step, from which nobody had it go on."""
-        if self._stopping.struck and any(field == STEPS and at == step + 1 for at, field, _ in self._changes):
+        if self._stopping.struck and self._changes.lengthened_after(step):
             self._stopping.renew()
         return self._stopping.struck
 
@@ -228,64 +228,6 @@ class Job:
         words = stopping.in_words(step)
         return "finished", words, {"why": words, **event}
 
-    def _obey(self, trainer: Trainer, recorder: Recorder) -> None:
-        if not self._folder.exists():
-            raise RunError(f"{self._folder}: is gone, so there is nowhere to write")
-        for command in self._inbox.poll():
-            refused = command.refused or self._obey_one(trainer, recorder, command)
-            if refused:
-                self._writer.event(
-                    "refused", step=trainer.step, command=command.command, field=command.field, why=refused
-                )
-            self._inbox.done(command)
-
-    def _obey_one(self, trainer: Trainer, recorder: Recorder, command: Command) -> str:
-        """Obey a command; returns why not, if not."""
-        if command.command == "stop":
-            self._stop = True
-        elif command.command == "pause" and not self._paused:
-            self._paused = True
-            self._writer.event("paused", step=trainer.step)
-            self._show_paused(trainer, recorder)
-        elif command.command == "continue" and self._paused:
-            self._paused = False
-            recorder.restart_rate()
-            self._writer.event("continued", step=trainer.step)
-            self._writer.set_status(state="training")
-        elif command.command == "step":
-            if not self._paused:
-                return "only a paused run can make a single step"
-            self._single = True
-            recorder.restart_rate()
-            self._writer.set_status(state="training")
-        elif command.command == "set":
-            return self._set(trainer, command)
-        elif command.command == "rival" and not any(_events(self._folder, "rival")):
-            return self._rivalry.begin()
-        return ""
-
-    def _show_paused(self, trainer: Trainer, recorder: Recorder) -> None:
-        recorder.live(now=True)
-        self._writer.set_status(state="paused", step=trainer.step)
-
-    def _set(self, trainer: Trainer, command: Command) -> str:
-        if command.field != LEARNING_RATE:
-            return f"{command.field} cannot be set while training; {LEARNING_RATE} can"
-        if self._writer.pending:
-            return "the disk is full: a change that cannot be recorded could not be repeated"
-        optimizer = trainer.optimizer
-        try:
-            changed = type(optimizer).model_validate({**optimizer.model_dump(), "lr": command.value})
-        except ValidationError as error:
-            return f"{command.value!r}: {error.errors()[0]['msg']}"
-        self._record_change(trainer.step + 1, LEARNING_RATE, changed.lr, before=optimizer.lr)
-        return ""
-
-    def _record_change(self, step: int, field: str, value: Any, **more: Any) -> None:
-        """Write down a change, and the step from which it acts, before it acts."""
-        self._writer.event("changed", step=step, field=field, value=value, **more)
-        self._changes.append((step, field, value))
-
     @property
     def _has_finished(self) -> bool:
         previous = self._writer.previous
@@ -294,6 +236,8 @@ class Job:
     def _why_not(self) -> str:
         """Why this run must not be trained as asked, if it must not."""
         if self._checkpoint is None:
+            if self._steps <= self._first > 0:
+                return f"it begins at step {self._first:,}, so it cannot end at step {self._steps:,}"
             return ""
         done, now = self._checkpoint.step, spec_digest(self._folder)
         if self._checkpoint.metadata.get("digest") != now:
@@ -326,7 +270,7 @@ class Job:
         return 1
 
     def _on_sigterm(self, number: int, frame: object) -> None:
-        self._stop = True
+        self._orders.stop = True
 
 
 def _diverged(step: int, why: str, good: int) -> tuple[str, str, dict[str, Any]]:
@@ -334,34 +278,11 @@ def _diverged(step: int, why: str, good: int) -> tuple[str, str, dict[str, Any]]
     return "diverged", words, {"at": step, "why": why, "checkpoint": good}
 
 
-def _apply(trainer: Trainer, field: str, value: Any) -> None:
-    if field == LEARNING_RATE:
-        trainer.set_learning_rate(float(value))
-
-
-def _latest_checkpoint(folder: Path) -> Checkpoint | None:
+def _latest_checkpoint(folder: Path, spec: Spec) -> Checkpoint | None:
     try:
-        return load_checkpoint(folder)
+        return load_checkpoint(folder, None, most_bytes(spec))
     except RunError:
         return None
-
-
-def _recorded_changes(folder: Path) -> list[tuple[int, str, Any]]:
-    """The changes that were made to a run so far: the step from which each acts, its field and value."""
-    changes = []
-    for event in _events(folder, "changed"):
-        with contextlib.suppress(ValueError, KeyError, TypeError):
-            changes.append((int(event["step"]), str(event["field"]), event["value"]))
-    return changes
-
-
-def _events(folder: Path, name: str) -> Iterator[dict[str, Any]]:
-    """What happened to a run so far, of one kind. Torn lines are left out: what they say was not on disk."""
-    for line in Tail(folder / EVENTS).poll():
-        with contextlib.suppress(ValueError):
-            event = decode_row(line)
-            if event.get("event") == name:
-                yield event
 
 
 def _has_rows(folder: Path) -> bool:

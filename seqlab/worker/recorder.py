@@ -14,7 +14,7 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import asdict
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -30,6 +30,7 @@ from seqlab.worker.stopping import Stopping
 
 if TYPE_CHECKING:
     from seqlab.training.evaluation import Evaluation
+    from seqlab.training.probe import Look
     from seqlab.training.trainer import Step, Trainer
 
 LIVE_EVERY = 0.25
@@ -53,10 +54,11 @@ _Task = Callable[[], None]
 
 
 class _Row(NamedTuple):
-    """What a row is made of."""
+    """What a row is made of; the one that a fork begins with has no step that this run made."""
 
-    result: Step
+    step: int
     wall: float
+    result: Step | None = None
     evaluation: Evaluation | None = None
 
 
@@ -74,7 +76,7 @@ class Recorder:
         writer: the run folder's writer.
         persister: writes its frames and checkpoints.
         inbox: knows whether a viewer is there.
-        steps: the last step, which gets everything.
+        ends: steps that are the last, if the run is not lengthened: they get everything.
         wall: seconds of training before this process.
         stopping: how it stands with early stopping, if the run has begun already.
     """
@@ -85,7 +87,7 @@ class Recorder:
         writer: RunWriter,
         persister: Persister,
         inbox: Inbox,
-        steps: int,
+        ends: Container[int],
         wall: float,
         stopping: Stopping | None = None,
     ) -> None:
@@ -93,7 +95,7 @@ class Recorder:
         self.writer = writer
         self.persister = persister
         self._inbox = inbox
-        self._steps = steps
+        self._ends = ends
         self._spec = trainer.spec
         self.stopping = stopping or Stopping(self._spec.training.stop)
         self._kept_best = self.stopping.best_step
@@ -112,9 +114,18 @@ class Recorder:
         self._thread.start()
         self.restart_rate()
 
-    def begin(self) -> None:
-        """Keep a frame and a checkpoint of step 0."""
-        self.end()
+    def begin(self, *, evaluate: bool = False) -> None:
+        """Keep a frame and a checkpoint of the step that the run begins with.
+
+        Args:
+            evaluate: write a row of it, too, with all that can be measured without making a step.
+        """
+        if evaluate:
+            self.keep_frame(_Row(self._trainer.step, self._wall, evaluation=self._trainer.evaluate()))
+        else:
+            self.keep_frame()
+        self.keep_checkpoint()
+        self._wake.set()
 
     def record(self, result: Step, began: float) -> str:
         """Record a step that was made; after it `stopping` may have struck.
@@ -127,7 +138,7 @@ class Recorder:
             What is not finite in the evaluation, if anything: then these weights are not kept.
         """
         trainer, training, step = self._trainer, self._spec.training, result.step
-        last = step == self._steps
+        last = step in self._ends
         evaluate = last or step % training.eval_every == 0
         frame = last or self.persister.frames.due(step)
         checkpoint = last or self.persister.checkpoints.due(step)
@@ -181,9 +192,10 @@ class Recorder:
             keep: whether what is seen is kept as a frame.
         """
         step, metadata, weights = self._trainer.step, self._frame_metadata(), self._copied_weights()
+        probe = self._trainer.probe  # it may be another one when its turn comes
 
         def look() -> None:
-            seen = self._trainer.probe.look(weights)
+            seen = probe.look(weights)
             self._probed = seen.metrics
             if row is not None:
                 self.writer.rows(self._metrics(row, seen.metrics))
@@ -228,7 +240,8 @@ class Recorder:
         if self._inbox.viewer_present():
             self._next_live = math.inf  # until this one is there
             step, metadata, weights = self._trainer.step, self._frame_metadata(), self._copied_weights()
-            self._later(lambda: self._show(step, weights, metadata), self._room.release)
+            probe = self._trainer.probe
+            self._later(lambda: self._show(step, probe.look, weights, metadata), self._room.release)
             self._wake.set()
         if now:
             self.drain()
@@ -307,14 +320,20 @@ class Recorder:
             self._wake.set()
             self._room.acquire()
 
-    def _show(self, step: int, weights: NDArray[Any], metadata: Mapping[str, Any]) -> None:
+    def _show(
+        self,
+        step: int,
+        look: Callable[[NDArray[Any]], Look],
+        weights: NDArray[Any],
+        metadata: Mapping[str, Any],
+    ) -> None:
         start = time.perf_counter()
-        self.writer.live(step, self._trainer.probe.look(weights).tensors, metadata)
+        self.writer.live(step, look(weights).tensors, metadata)
         end = time.perf_counter()
         self._next_live = end + max(LIVE_EVERY, LIVE_SHARE * (end - start))
 
     def _row(self, result: Step, began: float) -> _Row:
-        return _Row(result, self._wall + time.perf_counter() - began)
+        return _Row(result.step, self._wall + time.perf_counter() - began, result)
 
     def _followed(self, row: _Row) -> float:
         """The metric that may end the run, as the row has it; NaN if it has not."""
@@ -329,14 +348,15 @@ class Recorder:
         """A row as it is written, measured values in the precision in which they were computed."""
         result, found, exact = row.result, row.evaluation, self._exact
         metrics: dict[str, Any] = {
-            "step": result.step,
+            "step": row.step,
             "wall": round(row.wall, 4),
-            "sequences": result.step * self._spec.training.batch_size,
-            "train/loss": exact(result.loss),
-            "train/grad_norm": exact(result.grad_norm),
-            "train/clipped": int(result.clipped),
-            "train/lr": result.lr,
+            "sequences": row.step * self._spec.training.batch_size,
         }
+        if result is not None:
+            metrics["train/loss"] = exact(result.loss)
+            metrics["train/grad_norm"] = exact(result.grad_norm)
+            metrics["train/clipped"] = int(result.clipped)
+            metrics["train/lr"] = result.lr
         late = {} if found is None else {f"eval/{name}": value for name, value in asdict(found).items()}
         late.update(probed or {})
         metrics.update({name: exact(value) for name, value in late.items() if value is not None})
@@ -345,7 +365,7 @@ class Recorder:
     def _frame_metadata(self) -> dict[str, Any]:
         return {
             "digest": self._digest,
-            "truncation": self._spec.training.cut,
+            "truncation": self._trainer.spec.training.cut,
             "learning_rate": self._trainer.learning_rate,
         }
 

@@ -158,7 +158,7 @@ def kernels_of(spec: Spec, trainer: Trainer) -> list[Callable[[], object]]:
     import numpy as np
 
     from seqlab.training.decoder import EncoderDecoder
-    from seqlab.training.trainer import clip_gradient
+    from seqlab.training.gradients import clip_gradient
 
     part, work, gradients = trainer.draw()[0], trainer.passes[0], trainer.network.empty()
     stack = work.decoder if isinstance(work, EncoderDecoder) else work

@@ -19,6 +19,7 @@ from seqlab.training.network import Network, Pass
 from tests.conftest import small
 
 FIXTURES = sorted((Path(__file__).parents[1] / "fixtures").glob("torch-*.npz"))
+MOST = 100_000
 COPY = {"name": "copy", "symbols": 2, "delay": 3, "alphabet": 2}
 
 
@@ -223,18 +224,21 @@ def test_a_run_keeps_its_weights_and_says_if_they_are_gone_or_others(tmp_path):
     spec = spec_of()
     save_file(foreign(), tmp_path / "mine.safetensors")
     folder = create_run(spec, tmp_path / "runs", read_weights(tmp_path / "mine.safetensors", spec))
-    found = load_initial(folder)
+    found = load_initial(folder, MOST)
     assert found is not None
     assert found.file == "mine.safetensors"
     np.testing.assert_array_equal(found.tensors["readout.weight"], foreign()["readout.weight"])
-    assert load_initial(folder, found.sha256) is not None
+    assert load_initial(folder, MOST, found.sha256) is not None
     (folder / INITIAL).write_bytes(tensors.encode({}))
     with pytest.raises(RunError, match=r"init.safetensors: is not what this run started from"):
-        load_initial(folder, found.sha256)
+        load_initial(folder, MOST, found.sha256)
+    (folder / INITIAL).write_bytes(bytes(MOST + 1))
+    with pytest.raises(RunError, match=r"init.safetensors: cannot be read: longer than 100000 bytes"):
+        load_initial(folder, MOST)
     (folder / INITIAL).write_bytes(b"torn")
     with pytest.raises(RunError, match=r"init.safetensors: cannot be read: not a whole safetensors file"):
-        load_initial(folder)
+        load_initial(folder, MOST)
     (folder / INITIAL).unlink()
     with pytest.raises(RunError, match=r"init.safetensors: is gone"):
-        load_initial(folder, found.sha256)
-    assert load_initial(folder) is None
+        load_initial(folder, MOST, found.sha256)
+    assert load_initial(folder, MOST) is None

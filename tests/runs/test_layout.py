@@ -86,6 +86,17 @@ def test_runs_are_listed_newest_first_and_other_things_are_not(tmp_path: Path) -
     assert layout.list_runs(tmp_path / "notes.txt") == []
 
 
+def test_hidden_folders_are_not_listed(tmp_path: Path) -> None:
+    named(tmp_path, ".deleted-0123456789abcdef")
+    assert layout.list_runs(tmp_path) == []
+
+
+def test_names_that_strangers_chose_are_listed_as_plain_text(tmp_path: Path) -> None:
+    named(tmp_path, "evil\x1b[2J")
+    with pytest.raises(RunError, match=r"the newest are:\n  evil\\x1b\[2J$"):
+        layout.find_run("x", tmp_path)
+
+
 def test_a_renamed_run_is_listed_by_the_time_of_its_spec(tmp_path: Path) -> None:
     old, renamed = named(tmp_path, "20000101-000000-copy-lstm-aaaaaa"), named(tmp_path, "my best")
     assert layout.list_runs(tmp_path) == [renamed, old]

@@ -109,7 +109,7 @@ def test_a_huge_frame_and_a_probe_without_inputs_are_refused(folder: Path) -> No
     now = RunReader(folder).poll()
     assert (now.frame, now.probe) == (None, None)
     assert [problem.rpartition(": ")[2] for problem in now.problems] == [
-        "larger than 64000000 bytes",
+        "longer than 64000000 bytes",
         "has no inputs and no mask",
     ]
 

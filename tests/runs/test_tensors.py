@@ -104,7 +104,7 @@ def test_too_large_a_file_is_refused_before_it_is_read(tmp_path: Path) -> None:
     path = tmp_path / "huge"
     with path.open("wb") as file:
         file.truncate(1 << 40)
-    with pytest.raises(ValueError, match="larger than 64000000 bytes"):
+    with pytest.raises(ValueError, match="longer than 64000000 bytes"):
         read_frame(path)
 
 

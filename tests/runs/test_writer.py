@@ -166,7 +166,7 @@ def test_the_probe_the_environment_and_live_frames_are_files_of_their_own(folder
         assert writer.live(3, {"outputs": np.ones((5, 2))}, {"truncation": 0})
         assert writer.live(4, {"outputs": np.ones((5, 2))}, {"truncation": 2})
     assert json.loads((folder / layout.ENV).read_text()) == {"numpy": "2", "threads": 1}
-    found, _ = safetensors.read(folder / layout.PROBE)
+    found, _ = safetensors.read(folder / layout.PROBE, 1 << 20)
     assert {name: array.shape for name, array in found.items()} == {"inputs": (8, 5, 2), "targets": (8, 5)}
     frame = read_frame(folder / layout.LIVE)
     assert (frame.step, frame.metadata["truncation"]) == (4, 2)

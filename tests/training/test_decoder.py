@@ -14,10 +14,11 @@ from seqlab.spec.plan import pass_numbers
 from seqlab.training.decoder import EncoderDecoder, new_pass
 from seqlab.training.evaluation import Evaluator
 from seqlab.training.exactness import compare, in_float64
+from seqlab.training.gradients import layers_of
 from seqlab.training.network import Network
 from seqlab.training.probe import Probe
 from seqlab.training.ridge import trainer_for
-from seqlab.training.trainer import Trainer, layers_of
+from seqlab.training.trainer import Trainer
 from seqlab.training.truncation import Sequences
 from tests.conftest import small
 from tests.reference import attention

@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 from seqlab.methods.clipping import LayerClip, NoClip, NormClip, ValueClip
 from seqlab.methods.noise import gradient_noise
 from seqlab.spec.credit import windows
+from seqlab.spec.steerable import changed
+from seqlab.training.gradients import clip_gradient, layers_of
 from seqlab.training.network import Network, Pass
-from seqlab.training.trainer import Trainer, clip_gradient, layers_of
+from seqlab.training.trainer import Trainer
 from tests.conftest import small
 from tests.reference import losses as reference_losses
 from tests.reference import network as reference_network
@@ -263,7 +265,7 @@ def test_both_precisions_start_from_the_same_weights():
 
 def test_the_learning_rate_acts_from_the_next_update_on():
     trainer, other = Trainer(small()), Trainer(small(optimizer={"lr": 0.5}))
-    trainer.set_learning_rate(0.5)
+    trainer.change(other.spec)
     trainer.advance()
     other.advance()
     np.testing.assert_array_equal(trainer.network.parameters.flat, other.network.parameters.flat)
@@ -285,7 +287,7 @@ def test_a_step_has_the_learning_rate_of_its_schedule_and_says_so():
         assert result.lr == expected
         moved = np.linalg.norm(trainer.network.parameters.flat - before)
         assert moved == pytest.approx(expected * result.grad_norm, rel=1e-12)
-    trainer.set_learning_rate(0.8)
+    trainer.change(changed(spec, "training.optimizer.lr", 0.8))
     assert trainer.advance().lr == 0.8 * 0.5**3
 
 
@@ -410,3 +412,68 @@ def test_what_a_checkpoint_holds_stays_as_it_was_while_training_goes_on():
     trainer.advance()
     for name, value in before.items():
         np.testing.assert_array_equal(state[name], value)
+
+
+@pytest.mark.parametrize("update", ["sequence", "window"])
+@pytest.mark.parametrize("cuts", [(0, 4), (4, 0), (3, 7)])
+def test_a_changed_truncation_gives_exactly_the_gradient_of_a_run_of_that_truncation(cuts, update):
+    before, after = (small(truncation=cut, update=update) for cut in cuts)
+    trainer, other = Trainer(before), Trainer(after)
+    for _ in range(3):
+        trainer.advance()
+    other.restore(3, trainer.state())
+    trainer.change(after)
+    _, gradient = trainer.backpropagate(trainer.draw())
+    _, expected = other.backpropagate(other.draw())
+    assert gradient.flat.tobytes() == expected.flat.tobytes()
+    assert [trainer.advance() for _ in range(2)] == [other.advance() for _ in range(2)]
+    assert trainer.network.parameters.flat.tobytes() == other.network.parameters.flat.tobytes()
+    for name, seen in trainer.probe.look().tensors.items():
+        np.testing.assert_array_equal(seen, other.probe.look().tensors[name])
+
+
+def test_all_that_can_be_changed_acts_as_in_a_run_that_began_so():
+    before = small()
+    after = small(optimizer={"lr": 0.3}, clip={"kind": "norm", "limit": 1e-3}, eval_sequences=11)
+    trainer, other = Trainer(before, 2), Trainer(after, 2)
+    trainer.change(after)
+    assert trainer.advance() == other.advance()
+    assert trainer.evaluate() == other.evaluate() != Trainer(before).evaluate()
+    assert trainer.evaluator.rungs() == other.evaluator.rungs()
+
+
+def test_who_looks_through_the_probe_while_the_truncation_changes_sees_what_was():
+    trainer = Trainer(small())
+    probe, weights = trainer.probe, trainer.network.parameters.flat.copy()
+    seen = probe.look(weights).tensors
+    trainer.change(small(truncation=2))
+    trainer.advance()
+    for name, value in probe.look(weights).tensors.items():
+        np.testing.assert_array_equal(value, seen[name])
+    assert not np.array_equal(trainer.probe.look(weights).tensors["layer0/gradient"], seen["layer0/gradient"])
+
+
+def test_a_change_for_which_there_is_no_memory_changes_nothing(monkeypatch):
+    def none(*arguments):
+        raise MemoryError
+
+    trainer, other = Trainer(small()), Trainer(small())
+    with monkeypatch.context() as patch:
+        patch.setattr("seqlab.training.trainer.Probe", none)
+        with pytest.raises(MemoryError):
+            trainer.change(small(truncation=2, optimizer={"lr": 0.5}))
+    assert trainer.advance() == other.advance()
+
+
+def test_an_optimiser_of_another_kind_begins_afresh_with_the_weights_of_the_first():
+    first, second = Trainer(small()), Trainer(small(optimizer={"name": "sgd"}))
+    for _ in range(3):
+        first.advance()
+    second.restore(3, first.state(), optimizer=False)
+    fresh = Trainer(small(optimizer={"name": "sgd"}))
+    fresh.network.parameters.flat[:] = first.network.parameters.flat
+    fresh.step = 3
+    assert second.advance() == fresh.advance()
+    assert second.state().keys() == fresh.state().keys()
+    for name, value in second.state().items():
+        np.testing.assert_array_equal(value, fresh.state()[name])

@@ -19,6 +19,7 @@ from seqlab.runs.liveness import read_status
 from seqlab.runs.run import Run
 from seqlab.tui.app import LabApp
 from seqlab.tui.screens.lab import LabScreen
+from seqlab.tui.screens.runs import RunsScreen
 from seqlab.tui.screens.setup import SetupScreen
 from tests.conftest import small
 from tests.tui.conftest import Begin
@@ -55,6 +56,17 @@ async def test_from_setup_to_a_falling_loss(tmp_path: Path) -> None:
             return bool(after < before / 2) and len(lab.loss.plot.data.series[0].y) > 20
 
         await until(pilot, fallen, 300)
+        await pilot.press("r")  # to all runs, and back to this one
+        await until(pilot, lambda: isinstance(app.screen, RunsScreen) and app.screen.current, 300)
+        assert isinstance(app.screen, RunsScreen)
+        assert app.screen.current is not None
+        assert app.screen.current.state == "training"
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, LabScreen) and app.screen is not lab, 300)
+        lab = app.screen
+        assert isinstance(lab, LabScreen)
+        assert lab.follower._worker is app._started[0]
+        await until(pilot, lambda: lab.moment is not None, 300)
         await pilot.press("s")
         run = Run(list_runs(tmp_path)[0])
         await until(pilot, lambda: run.state == "stopped", 300)

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqlab.tui.palette import Depth, Palette
-from seqlab.tui.widgets.heatmap import Cover, Heatmap, Scale, colour_bar, quantise
+from seqlab.tui.widgets.heatmap import Cover, Heatmap
+from seqlab.tui.widgets.scale import Scale, colour_bar, quantise
 from tests.tui.harness import lines, refreshed_rows, shown, style_at
 
 PALETTE = Palette("truecolor")

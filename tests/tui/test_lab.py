@@ -35,10 +35,11 @@ FOUR, ONE = (120, 36), (80, 24)
 
 @asynccontextmanager
 async def lab(
-    folder: Path, worker: Worker | None = None, size: tuple[int, int] = FOUR
+    folder: Path, worker: Worker | None = None, size: tuple[int, int] = FOUR, **of_the_app: Any
 ) -> AsyncIterator[tuple[Pilot[None], LabScreen]]:
     """The lab on a run, once it has seen it."""
-    app = LabApp()
+    app = LabApp(**of_the_app)
+    app.NOTIFICATION_TIMEOUT = 600  # on a slow machine words may be gone before they are read
     async with app.run_test(size=size) as pilot:
         app.open_run(folder, worker)
         await until(pilot, lambda: isinstance(app.screen, LabScreen))
@@ -84,7 +85,7 @@ def shown(screen: LabScreen) -> list[Widget]:
     parts = [
         screen.status,
         *screen.panels,
-        *screen.strips,
+        *screen.strips.lines,
         screen.trouble,
         screen.voice,
         *screen.query("Footer"),
@@ -113,7 +114,8 @@ class TestLayout:
                     assert not one.region.overlaps(other.region), (size, one, other)
                 assert all(part.region in screen.region for part in shown(screen))
                 assert screen.max_scroll_x == screen.query_one("Footer").max_scroll_x == 0
-                strips = [part for part in shown(screen) if part in screen.strips]
+                assert "of another run" not in text(screen.trouble)
+                strips = [part for part in shown(screen) if part in screen.strips.lines]
                 assert [part.size.height for part in strips] == ([] if four else [1, 1, 1])
 
     async def test_below_60_by_15_a_line_says_so_and_it_comes_back(self, finished: Finished) -> None:
@@ -322,7 +324,8 @@ class TestSteering:
             await until(pilot, lambda: state(screen) == "stopped")
             assert "■ stopped at" in text(screen.status)
             assert (folder / "checkpoints" / "latest.json").exists()
-            await until(pilot, lambda: dimmed(screen) == {"pause", "step", "rate(-1)", "rate(1)", "stop"})
+            steering = {"pause", "step", "rate(-1)", "rate(1)", "steer", "stop"}
+            await until(pilot, lambda: dimmed(screen) == steering)
             await pilot.press("space", "full_stop", "right_square_bracket", "s")
             for what in ("pause", "make a step", "change the learning rate", "stop"):
                 words = f"cannot {what}: the run is stopped"
@@ -333,7 +336,7 @@ class TestSteering:
         async with lab(folder, worker) as (pilot, screen):
             await until(pilot, lambda: state(screen) == "training")
             control.send(folder, "set", "training.seed", 3)
-            await until(pilot, lambda: "refused to set: training.seed cannot be set" in toasts(screen))
+            await until(pilot, lambda: "refused to set: training.seed" in toasts(screen))
 
     async def test_n_goes_back_to_setup_and_the_run_goes_on(self, begin: Begin) -> None:
         folder, worker = begin()
@@ -429,17 +432,18 @@ class TestFaults:
 
                 def slow(*_: Any, error: bool = error, reading: Any = reading, left: Any = left) -> Any:
                     reading.set()
-                    left.wait(60)
+                    left.wait(180)
                     if error:
                         raise RunError("gone")
                     return screen.moment
 
                 shown: list[Any] = []
-                monkeypatch.setattr(screen, "_poll", slow)
-                monkeypatch.setattr(screen, "_show", shown.append)
-                monkeypatch.setattr(screen, "_show_trouble", shown.append)
+                monkeypatch.setattr(screen.follower, "_look", slow)
+                monkeypatch.setattr(screen, "_redraw", lambda shown=shown: shown.append(1))
+                monkeypatch.setattr(screen.trouble, "tell", shown.append)
                 [loop] = [each for each in pilot.app.workers if each.group == "follow"]
                 await until(pilot, reading.is_set)
+                shown.clear()  # what was read before
                 monkeypatch.setattr(loop, "cancel", lambda: None)  # as if it came too late
                 pilot.app.pop_screen()
                 await until(pilot, lambda screen=screen: not screen.is_attached)
@@ -448,15 +452,15 @@ class TestFaults:
                 assert loop.error is None
                 assert not shown
 
-    async def test_it_skips_a_tick_while_the_terminal_does_not_keep_up(
+    async def test_it_skips_a_tick_while_nobody_could_see_it(
         self, finished: Finished, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         polls: list[Any] = []
         poll = RunReader.poll
         monkeypatch.setattr(RunReader, "poll", lambda self: polls.append(1) or poll(self))
         async with lab(finished("adding")) as (pilot, screen):
-            congested: list[bool] = []
-            monkeypatch.setattr(screen, "_congested", lambda: congested.append(True) or True)
+            unseen: list[bool] = []
+            monkeypatch.setattr(screen.follower, "_unseen", lambda: unseen.append(True) or True)
             seen = len(polls)
-            await until(pilot, lambda: len(congested) >= 2)
+            await until(pilot, lambda: len(unseen) >= 2)
             assert len(polls) <= seen + 1

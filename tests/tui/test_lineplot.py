@@ -2,13 +2,18 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from itertools import pairwise
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from seqlab.tui.palette import Charset, Palette
 from seqlab.tui.widgets.axes import sequence_ticks
-from seqlab.tui.widgets.lineplot import Level, LinePlot, PlotData, Series, Span, Wall
+from seqlab.tui.widgets.lineplot import Level, LinePlot, Mark, PlotData, Series, Span, Wall
+from seqlab.tui.widgets.plotarea import area_of
+from seqlab.tui.widgets.uprights import NEAR, merged
 from tests.tui.harness import lines, refreshed_rows, shown, style_at
 
 BRAILLE = re.compile("[\u2801-\u28ff]")
@@ -206,14 +211,52 @@ async def test_nothing_is_painted_while_it_is_out_of_sight() -> None:
         assert painted == count
 
 
-async def test_the_cursor_is_a_vertical_marker() -> None:
-    plot = LinePlot(PlotData((Series(np.arange(11), np.zeros(11)),)), palette=PALETTE)
+async def test_the_cursor_is_a_vertical_line_and_the_legend_gives_the_values_there() -> None:
+    x = np.arange(11)
+    series = (Series(x, x / 2, "train"), Series(x[::4], x[::4] / 4, "eval"), Series([9], [1.0], "late"))
+    plot = LinePlot(PlotData(series, cursor=5), palette=PALETTE)
     async with shown(plot):
-        plot.cursor = 5
-        assert [row.find("│") for row in lines(plot)[:3]] == [32, 32, 32]
-        assert plot.values_at(5.2) == (("", 5.0, 0.0),)
-        plot.cursor = None
+        assert {row.find("│") for row in lines(plot)[:3]} == {32}
+        assert plot.values_at(5.2) == (("train", 5.0, 2.5), ("eval", 4.0, 1.0))
+        assert plot.legend().plain == "train 2.5 · eval 1 at 4 · late"
+        plot.show(PlotData(series))
         assert "│" not in "".join(lines(plot))
+        assert plot.legend().plain == "train · eval · late"
+
+
+async def test_a_mark_is_a_line_from_top_to_bottom_with_its_words_at_its_head() -> None:
+    data = PlotData((Series([0, 100], [0.0, 0.0]),), marks=(Mark(20, "lr", "0.002"), Mark(96, "clip", "0.5")))
+    plot = LinePlot(data, palette=PALETTE)
+    async with shown(plot):
+        drawn = lines(plot)
+    first, second = (drawn[0].index(words) for words in ("╎ lr 0.002 ", " clip 0.5 ╎"))
+    assert all(row[first] == row[second + 10] == "╎" for row in drawn[:-2])
+
+
+async def test_marks_near_one_another_become_one() -> None:
+    lr, clip = Mark(20, "lr", "0.002"), Mark(21, "clip", "0.5")
+    for marks, words in (
+        ((lr, clip, Mark(22, "lr", "0.004")), "3 changes"),
+        ((Mark(22, "lr", "0.004"), lr), "lr 0.004"),
+        ((lr, Mark(20, "resumed"), Mark(500, "lr", "1")), "2 changes"),
+    ):
+        plot = LinePlot(PlotData((Series([0, 100], [0.0, 0.0]),), marks=marks), palette=PALETTE)
+        async with shown(plot):
+            drawn = lines(plot)
+        assert f"╎ {words} " in drawn[0]
+        assert drawn[0].count("╎") == 1
+
+
+@given(st.lists(st.integers(0, 1000), max_size=30), st.integers(20, 100))
+def test_marks_in_sight_keep_their_distance_and_none_is_lost(steps: list[int], width: int) -> None:
+    x = np.arange(101)
+    data = PlotData((Series(x, x * 1.0),), marks=tuple(Mark(step, "lr", str(step)) for step in steps))
+    area = area_of(data, [(x * 1.0, x * 1.0)], width, 10, "braille")
+    columns = [column for column, _ in merged(data.marks, area)]
+    assert all(after - before >= NEAR for before, after in pairwise(columns))
+    seen = [step for step in steps if step <= 100]
+    assert bool(columns) == bool(seen)
+    assert not seen or columns[-1] == area.column(max(seen))
 
 
 async def test_series_differ_in_colour_mark_and_weight() -> None:
@@ -258,11 +301,14 @@ async def test_levels_are_paler_than_their_labels_in_every_kind_of_theme(theme: 
 @pytest.mark.parametrize("charset", ["braille", "block", "ascii"])
 async def test_every_size_is_drawn(charset: Charset) -> None:
     data = dataclasses.replace(
-        loss(), walls=(Wall(3, "w"), Wall(200, "wall")), spans=(Span(-5, 100, "none"), Span(900, 950, "x"))
+        loss(),
+        walls=(Wall(3, "w"), Wall(200, "wall")),
+        marks=(Mark(0, "lr", "1"), Mark(260, "resumed"), Mark(10_000, "clip")),
+        spans=(Span(-5, 100, "none"), Span(900, 950, "x")),
+        cursor=50,
     )
     plot = LinePlot(data, palette=Palette(charset=charset))
     async with shown(plot, 1, 1) as pilot:
-        plot.cursor = 50
         for width, height in ((2, 1), (1, 5), (3, 3), (8, 2), (15, 4), (200, 60), (1, 1), (40, 10)):
             await pilot.resize_terminal(width, height)
             await pilot.pause()

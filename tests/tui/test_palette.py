@@ -7,6 +7,8 @@ import pytest
 from rich.color import EIGHT_BIT_PALETTE, STANDARD_PALETTE, Color, ColorSystem
 from textual.app import App
 
+from seqlab.settings import Settings
+from seqlab.tui.app import LabApp
 from seqlab.tui.palette import Depth, Palette, RampKind, Shade, detect_charset
 
 SYSTEMS: dict[Depth, ColorSystem] = {
@@ -185,6 +187,7 @@ def test_detect_follows_the_theme() -> None:
     app.theme = "textual-light"
     assert Palette.detect(app).dark is False
     assert Palette.detect(app, "block").charset == "block"
+    assert Palette.detect(LabApp(settings=Settings(charset="block"))).charset == "block"
 
 
 def test_the_linux_console_has_no_braille(monkeypatch: pytest.MonkeyPatch) -> None:

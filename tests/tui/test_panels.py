@@ -131,7 +131,7 @@ class TestGradient:
 
     def test_behind_the_last_loss_there_is_nothing_to_cut(self, moment: Moments) -> None:
         run = moment("past")
-        reach = reach_of(run.snapshot)
+        reach = reach_of(run)
         assert reach is not None
         assert (reach.without, reach.last, reach.end, reach.wall) == (0, 9, 9, None)
         plot = gradient_plot(run, 0, PALETTE)
@@ -142,7 +142,7 @@ class TestGradient:
 
     def test_in_both_directions_every_step_has_a_gradient(self, moment: Moments) -> None:
         run = moment("ahead")
-        reach = reach_of(run.snapshot)
+        reach = reach_of(run)
         assert reach is not None
         assert reach.steps.all()
         assert (reach.last, reach.end) == (9, 12)
@@ -150,16 +150,27 @@ class TestGradient:
         assert plot.spans == ()
         assert all(np.asarray(series.x)[-1] == 12 for series in plot.series)
 
+    @pytest.mark.parametrize("kept", ["five", None, -1, [0, 5], [5], 1.5, {}])
+    def test_a_truncation_that_makes_no_sense_is_not_believed(self, moment: Moments, kept: Any) -> None:
+        base = moment("adding")
+        assert base.frame is not None
+        frame = replace(base.frame, metadata={**base.frame.metadata, "truncation": kept})
+        run = replace(base, chosen=frame)
+        found, expected = reach_of(run), reach_of(base)
+        assert found is not None
+        assert expected is not None
+        assert found.walls.tolist() == expected.walls.tolist()
+
     def test_padding_behind_the_longest_sequence_has_no_gradient(self, moment: Moments) -> None:
         run = moment("order")
         assert run.snapshot.probe is not None
         longest = int(run.snapshot.probe["lengths"].max())
-        reach = reach_of(run.snapshot)
+        reach = reach_of(run)
         assert reach is not None
         assert reach.end == reach.last == longest
 
     def test_every_step_has_a_gradient_where_every_window_has_a_loss(self, moment: Moments) -> None:
-        reach = reach_of(moment("copy").snapshot)
+        reach = reach_of(moment("copy"))
         assert reach is not None
         assert (reach.without, reach.wall, reach.walls.tolist()) == (0, None, [4, 8])
 
@@ -727,3 +738,12 @@ def test_help_gives_the_rungs_by_formula_and_as_measured(moment: Moments) -> Non
         assert f"{rung.label}: " in words
     assert "0.1667, measured " in words
     assert "measured " not in help_text(None).replace("as measured", "")
+
+
+def test_a_run_on_another_machine_may_lag(moment: Callable[[str], Moment]) -> None:
+    run = moment("adding")
+    away = replace(run.snapshot.status, host="far\x1b[2Jaway", state="training")
+    elsewhere = replace(run, state="training", snapshot=replace(run.snapshot, status=away))
+    line = status_line(elsewhere, 200).plain
+    assert r"on far\x1b[2Jaway, may lag" in line
+    assert "may lag" not in status_line(replace(run, state="training"), 200).plain

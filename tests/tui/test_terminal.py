@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -25,6 +26,19 @@ from tests.runs.conftest import until
 SEQLAB = [sys.executable, "-m", "seqlab"]
 RESTORED = b"\x1b[?1049l"
 
+#: Runs a program in a session of its own, so that the end of the terminal is not told to it.
+UNHEARD = """
+import os, signal, sys
+signal.signal(signal.SIGHUP, signal.SIG_IGN)
+child = os.fork()
+if not child:
+    os.setsid()
+    os.execv(sys.argv[1], sys.argv[1:])
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+PANELS = ("1 Loss", "2 Gradient", "3 Input gate", "4 Probe")
+
 Open = Callable[..., Terminal]
 
 
@@ -33,8 +47,10 @@ def opened(tmp_path: Path) -> Iterator[Open]:
     """Open the lab on a terminal; runs go to tmp_path/runs, and no worker outlives the test."""
     terminals: list[Terminal] = []
 
-    def begin(*arguments: str, size: tuple[int, int] = (120, 36), **variables: str) -> Terminal:
-        command = [*SEQLAB, *arguments, "--out", str(tmp_path / "runs")]
+    def begin(
+        *arguments: str, size: tuple[int, int] = (120, 36), before: Sequence[str] = (), **variables: str
+    ) -> Terminal:
+        command = [*before, *SEQLAB, *arguments, "--out", str(tmp_path / "runs")]
         terminals.append(Terminal(command, size, environment=variables))
         return terminals[-1]
 
@@ -48,6 +64,12 @@ def opened(tmp_path: Path) -> Iterator[Open]:
             until(
                 lambda run=run: run.state not in ("training", "paused", "importing", "compiling", "starting")
             )
+
+
+def step_on(screen: str) -> int:
+    """The step that the status line says, -1 if it says none."""
+    found = re.search(r"step ([\d,]+) of", screen)
+    return int(found[1].replace(",", "")) if found else -1
 
 
 @pytest.fixture
@@ -69,7 +91,7 @@ def test_it_opens_and_leaves_the_terminal_as_it_was(opened: Open):
     terminal = opened("lab")
     terminal.wait_for(lambda: "Experiment" in terminal.screen(), 300)
     terminal.press("q")
-    assert terminal.wait(30) == 0
+    assert terminal.wait(300) == 0
     assert RESTORED in terminal.data
     assert "Traceback" not in terminal.screen()
 
@@ -78,7 +100,7 @@ def test_leaving_a_run_says_that_it_goes_on_and_how_to_come_back(opened: Open, s
     terminal = opened("lab", spec)
     run = training(terminal, tmp_path)
     terminal.press("q")
-    assert terminal.wait(30) == 0
+    assert terminal.wait(300) == 0
     said = terminal.data.rpartition(RESTORED)[2].decode()
     assert "training goes on" in said
     assert "seqlab watch" in said
@@ -96,7 +118,7 @@ def test_signals_give_the_terminal_back_and_leave_the_run(number, opened: Open, 
     terminal = opened("lab", spec)
     run = training(terminal, tmp_path)
     os.kill(terminal.pid, number)
-    assert terminal.wait(30) == 128 + number
+    assert terminal.wait(300) == 128 + number
     assert RESTORED in terminal.data
     rows = run.rows
     until(lambda: run.rows > rows)
@@ -106,9 +128,26 @@ def test_a_dropped_connection_ends_the_lab_and_not_the_run(opened: Open, spec: s
     terminal = opened("lab", spec)
     run = training(terminal, tmp_path)
     terminal.hang_up()
-    assert terminal.wait(30) == 129
+    assert terminal.wait(300) == 129
     rows = run.rows
     until(lambda: run.rows > rows)
+
+
+def test_without_a_signal_too_a_lost_terminal_ends_the_lab(opened: Open, spec: str, tmp_path: Path):
+    terminal = opened("lab", spec, before=[sys.executable, "-c", UNHEARD])
+    run = training(terminal, tmp_path)
+    terminal.hang_up()
+    assert terminal.wait(300) == 129
+    rows = run.rows
+    until(lambda: run.rows > rows)
+
+
+def test_a_mouse_report_of_old_does_no_harm(opened: Open):
+    terminal = opened("lab")
+    terminal.wait_for(lambda: "Truncation" in terminal.screen(), 300)
+    terminal.press(b"\x1b[M !\xe9\xff")
+    terminal.press("?")
+    terminal.wait_for(lambda: "esc closes" in terminal.screen(), 300)
 
 
 def test_no_write_waits_for_a_terminal_that_is_gone():
@@ -119,7 +158,7 @@ def test_no_write_waits_for_a_terminal_that_is_gone():
     os.close(lost)
     many = threading.Thread(target=lambda: [writer.write("words\n") for _ in range(200)], daemon=True)
     many.start()
-    many.join(30)
+    many.join(300)
     assert not many.is_alive()
     writer.stop()
     with suppress(OSError):  # what waits in it has nowhere to go
@@ -139,6 +178,35 @@ def test_it_fits_every_size_while_a_run_trains(opened: Open, spec: str, tmp_path
         terminal.wait_for(lambda seen=seen: seen in terminal.screen(), 300)
         assert all(len(line) <= columns for line in terminal.screen().splitlines())
     assert terminal.running
+
+
+def test_a_storm_of_sizes_ends_with_the_last_one(opened: Open, spec: str, tmp_path: Path):
+    terminal = opened("lab", spec)
+    training(terminal, tmp_path)
+    for number in range(60):
+        terminal.resize(60 + 7 * number % 140, 15 + 5 * number % 45)
+    terminal.resize(120, 36)
+    terminal.wait_for(lambda: all(words in terminal.screen() for words in PANELS), 300)
+    assert terminal.running
+
+
+def test_a_stalled_link_loses_nothing_and_holds_nobody_up(opened: Open, spec: str, tmp_path: Path):
+    terminal = opened("lab", spec)
+    run = training(terminal, tmp_path)
+    terminal.wait_for(lambda: step_on(terminal.screen()) > 0, 300)
+    before = len(terminal.data)
+    # Nobody reads what the lab writes until far more has happened than a pipe holds pictures of.
+    rows = run.rows
+    until(lambda: run.rows > rows + 500)
+    step = run.status.step
+    terminal.press("?")
+    terminal.wait_for(lambda: "esc closes" in terminal.screen(), 300)
+    terminal.press("\x1b")
+    terminal.wait_for(lambda: "esc closes" not in terminal.screen(), 300)
+    terminal.wait_for(lambda: step_on(terminal.screen()) >= step, 300)
+    assert len(terminal.data) - before < 200_000  # the newest pictures, not all of them
+    terminal.press(" ")
+    terminal.wait_for(lambda: "paused at" in terminal.screen(), 300)
 
 
 def test_a_worker_that_dies_is_said_to_be_lost_and_the_lab_goes_on(opened: Open, spec: str, tmp_path: Path):
@@ -162,14 +230,18 @@ def test_no_color_sends_no_colours(opened: Open):
     terminal = opened("lab", NO_COLOR="1")
     terminal.wait_for(lambda: "Truncation" in terminal.screen(), 300)
     terminal.press("q")
-    assert terminal.wait(30) == 0
+    assert terminal.wait(300) == 0
     for colour in (b"\x1b[38;", b";38;5;", b"48;5;"):
         assert colour not in terminal.data
 
 
-@pytest.mark.parametrize("variables", [{"TERM": "xterm"}, {"LANG": "C", "LC_ALL": "C"}], ids=str)
-def test_it_works_with_16_colours_and_without_utf8(opened: Open, variables: dict[str, str]):
+@pytest.mark.parametrize(
+    "variables",
+    [{"TERM": "tmux-256color"}, {"TERM": "linux"}, {"TERM": "xterm"}, {"LANG": "C", "LC_ALL": "C"}],
+    ids=str,
+)
+def test_it_works_with_few_colours_and_without_utf8(opened: Open, variables: dict[str, str]):
     terminal = opened("lab", **variables)
     terminal.wait_for(lambda: "Experiment" in terminal.screen(), 300)
     terminal.press("q")
-    assert terminal.wait(30) == 0
+    assert terminal.wait(300) == 0

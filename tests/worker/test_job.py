@@ -1,6 +1,5 @@
 """A worker trains a run to its end, can be stopped, killed and steered, and ends with the same bits."""
 
-import json
 import os
 import signal
 
@@ -16,7 +15,7 @@ from seqlab.training.network import Network
 from seqlab.training.trainer import MODEL, Trainer
 from tests.conftest import small
 from tests.runs.conftest import until
-from tests.worker.conftest import assert_same_run, rows
+from tests.worker.conftest import assert_same_run, copied, rows, train_here
 
 LONG = {"steps": 10_000_000, "log_every": 5, "eval_every": 50, "frame_every": 20}
 SHORT = {"steps": 120, "log_every": 7, "eval_every": 50, "frame_every": 20}
@@ -50,9 +49,12 @@ def test_a_run_is_trained_to_its_end_and_everything_is_written_down(start):
     assert not worker_log_tail(run.path)
 
 
-def test_the_last_frame_can_be_made_again_from_the_last_checkpoint(start):
-    run, worker = start(small({"name": "sine", "length": 12, "horizon": 3}, truncation=5, **SHORT))
-    assert worker.reap(300) == 0
+def test_the_last_frame_can_be_made_again_from_the_last_checkpoint(tmp_path):
+    run = train_here(
+        layout.create_run(
+            small({"name": "sine", "length": 12, "horizon": 3}, truncation=5, **SHORT), tmp_path
+        )
+    )
     trainer = Trainer(run.spec)
     checkpoint = run.checkpoint()
     trainer.network.parameters.load_torch(checkpoint.tensors, MODEL)
@@ -86,54 +88,6 @@ def test_a_run_stopped_and_resumed_ends_like_one_never_interrupted(start):
     assert_same_run(straight, broken)
 
 
-def test_a_killed_run_loses_nothing_acknowledged_and_ends_like_one_never_killed(start):
-    spec = small({"name": "copy", "delay": 3}, {"cell": "gru"}, **{**LONG, "steps": 3_000})
-    straight, worker = start(spec)
-    broken, victim = start(spec)
-    for more in (50, 300, 800):
-        until(lambda more=more, victim=victim: broken.rows > more / 5 or not victim.alive)
-        acknowledged = rows(broken)
-        os.kill(victim.pid, signal.SIGKILL)
-        victim.reap()
-        assert rows(broken)[: len(acknowledged)] == acknowledged
-        assert broken.state in ("lost", "finished")
-        _, victim = start(broken.path)
-    victim.reap(300)
-    assert worker.reap(300) == 0
-    assert_same_run(straight, broken)
-
-
-def test_a_learning_rate_set_on_the_way_is_recorded_and_repeated(start):
-    run, worker = start(small(**LONG))
-    until(lambda: training(run))
-    control.send(run.path, "pause")
-    until(lambda: run.state == "paused")
-    control.send(run.path, "set", "training.optimizer.lr", 0.5)
-    until(lambda: "changed" in names(run))
-    step = run.status.step
-    changed = next(event for event in run.events if event["event"] == "changed")
-    assert (changed["step"], changed["field"], changed["value"]) == (step + 1, "training.optimizer.lr", 0.5)
-    assert changed["before"] == 0.001
-    control.send(run.path, "continue")
-    until(lambda: run.status.step > step + 200)
-    control.send(run.path, "stop")
-    worker.reap(300)
-    rates = {row["step"]: row["train/lr"] for row in rows(run)}
-    assert all((rate == 0.5) == (number > step) for number, rate in rates.items())
-    # The same again from the checkpoint before the change: what was recorded acts again.
-    before = rows(run)
-    last = run.checkpoint()
-    for path in (run.path / layout.CHECKPOINTS).glob("*.safetensors"):
-        if int(path.stem) > step:
-            path.unlink()
-    _, again = start(run.path)
-    until(lambda: run.rows and rows(run)[-1]["step"] > before[-1]["step"])
-    os.kill(again.pid, signal.SIGTERM)
-    assert again.reap(300) == 0
-    assert rows(run)[: len(before) - 1] == before[:-1]
-    assert last.step in run.checkpoints or run.status.step > last.step
-
-
 def test_pause_step_and_continue(start):
     run, worker = start(small(**LONG))
     until(lambda: training(run))
@@ -151,25 +105,6 @@ def test_pause_step_and_continue(start):
     assert names(run).count("paused") == names(run).count("continued") == 1
     control.send(run.path, "stop")
     assert worker.reap(300) == 0
-
-
-@pytest.mark.parametrize(
-    ("command", "field", "value", "why"),
-    [
-        ("set", "training.truncation", 3, "training.truncation cannot be set while training"),
-        ("set", "training.optimizer.lr", -1.0, "greater than 0"),
-        ("set", "training.optimizer.lr", "fast", "valid number"),
-        ("step", None, None, "only a paused run can make a single step"),
-    ],
-)
-def test_what_cannot_be_obeyed_is_refused_with_a_reason(start, command, field, value, why):
-    run, _ = start(small(**LONG))
-    until(lambda: training(run))
-    control.send(run.path, command, field, value)
-    until(lambda: "refused" in names(run))
-    refused = next(event for event in run.events if event["event"] == "refused")
-    assert why in refused["why"]
-    until(lambda: not list((run.path / layout.CONTROL).glob("*.json")))
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM])
@@ -211,7 +146,7 @@ def test_two_workers_on_one_folder_the_second_gives_way_and_names_the_first(star
     until(lambda: run.rows > rows_before)
 
 
-def test_a_diverging_run_says_at_which_step_and_keeps_the_last_good_weights(start):
+def test_a_diverging_run_says_at_which_step_and_keeps_the_last_good_weights(tmp_path):
     spec = small(
         {"name": "sine", "length": 60},
         {"cell": "rnn", "activation": "relu", "init": "identity"},
@@ -219,8 +154,7 @@ def test_a_diverging_run_says_at_which_step_and_keeps_the_last_good_weights(star
         optimizer={"name": "sgd", "lr": 100.0},
         **SHORT,
     )
-    run, worker = start(spec)
-    assert worker.reap(300) == 1
+    run = train_here(layout.create_run(spec, tmp_path))
     assert run.state == "diverged"
     event = run.events[-1]
     assert event["event"] == "diverged"
@@ -229,22 +163,17 @@ def test_a_diverging_run_says_at_which_step_and_keeps_the_last_good_weights(star
     assert {last["train/loss"], last["train/grad_norm"]} & {"NaN", "Infinity"}
     assert f"diverged at step {event['at']}" in run.status.message
     assert all(np.isfinite(value).all() for value in run.checkpoint().tensors.values())
-    _, again = start(run.path)
-    assert again.reap(300) == 1
+    train_here(run.path)
     assert run.events[-1]["at"] == event["at"]
 
 
-def test_a_finished_run_is_refused_but_can_be_lengthened(start):
-    run, worker = start(small(**SHORT))
-    assert worker.reap(300) == 0
-    _, refused = start(run.path)
-    assert refused.reap(300) == 2
-    assert "lengthens it" in refused.stderr_tail()
+def test_a_finished_run_is_refused_but_can_be_lengthened(tmp_path):
+    run = train_here(layout.create_run(small(**SHORT), tmp_path))
+    with pytest.raises(layout.RunError, match="lengthens it"):
+        train_here(run.path)
     assert run.state == "finished"
-    _, longer = start(run.path, steps=200)
-    assert longer.reap(300) == 0
-    whole, other = start(small(**{**SHORT, "steps": 200}))
-    assert other.reap(300) == 0
+    train_here(run.path, steps=200)
+    whole = train_here(layout.create_run(small(**{**SHORT, "steps": 200}), tmp_path))
     longest = {row["step"]: row for row in rows(run)}
     for row in rows(whole):
         assert longest[row["step"]].items() >= row.items()
@@ -263,36 +192,24 @@ def given_weights(spec, tmp_path):
     return layout.create_run(spec, tmp_path / "runs", initial), weights
 
 
-def test_a_run_begins_with_the_weights_it_was_given_again_and_again(start, tmp_path):
+def test_a_run_begins_with_the_weights_it_was_given_again_and_again(tmp_path):
     folder, weights = given_weights(small(**SHORT), tmp_path)
-    run, worker = start(folder)
-    assert worker.reap(300) == 0
+    run = train_here(folder)
     for name, value in weights.items():
         assert run.checkpoint(0).weights[name].tobytes() == value.tobytes()
-    again, _ = given_weights(small(**SHORT), tmp_path)
-    broken, first = start(again)
-    until(lambda: broken.rows > 0, 300)
-    first._process.kill()
-    first.reap()
-    for path in (again / layout.CHECKPOINTS).iterdir():
-        path.unlink()
-    _, second = start(again)
-    assert second.reap(300) == 0
-    assert names(broken).count("initialised") == 2
-    assert_same_run(run, broken)
+    again = train_here(copied(run, tmp_path, after=-1).path)
+    assert names(again).count("initialised") == 2
+    assert_same_run(run, again)
 
 
-def test_a_run_whose_weights_are_gone_does_not_begin_with_others(start, tmp_path):
+def test_a_run_whose_weights_are_gone_does_not_begin_with_others(tmp_path):
     folder, _ = given_weights(small(**SHORT), tmp_path)
-    run, first = start(folder)
-    assert first.reap(300) == 0
-    (folder / layout.INITIAL).unlink()
-    for path in (folder / layout.CHECKPOINTS).iterdir():
-        path.unlink()
-    _, second = start(folder)
-    assert second.reap(300) == 1
+    lost = copied(train_here(folder), tmp_path, after=-1)
+    initial = lost.path / layout.INITIAL
+    initial.unlink()
+    run = train_here(lost.path)
     assert run.state == "failed"
-    assert run.status.message == f"{folder / layout.INITIAL}: is gone, and the run started from it"
+    assert run.status.message == f"{initial}: is gone, and the run started from it"
 
 
 def test_a_run_that_fails_says_why(start):
@@ -311,68 +228,26 @@ def test_a_run_that_fails_says_why(start):
     assert any("has shape" in line for line in worker_log_tail(run.path))
 
 
-def test_a_run_whose_spec_was_edited_is_refused_and_left_as_it_was(start):
-    run, first = start(small(**SHORT))
-    assert first.reap(300) == 0
+def test_a_run_whose_spec_was_edited_is_refused_and_left_as_it_was(tmp_path):
+    run = train_here(layout.create_run(small(**SHORT), tmp_path))
     text = (run.path / layout.SPEC).read_text()
     (run.path / layout.SPEC).write_text(text.replace("seed = 0", "seed = 7"))
-    _, worker = start(run.path, steps=200)
-    assert worker.reap(300) == 2
-    assert "was edited after checkpoint 120" in worker.stderr_tail()
+    with pytest.raises(layout.RunError, match="was edited after checkpoint 120"):
+        train_here(run.path, steps=200)
     assert run.state == "finished"
 
 
-def test_a_run_is_never_made_shorter(start):
-    run, first = start(small(**LONG))
-    until(lambda: training(run) and run.checkpoints[-1:] > [0])
-    os.kill(first.pid, signal.SIGTERM)
-    first.reap(300)
-    _, worker = start(run.path, steps=1)
-    assert worker.reap(300) == 2
-    assert "with N above that" in worker.stderr_tail()
-    assert run.state == "stopped"
+def test_a_run_is_never_made_shorter(tmp_path):
+    run = copied(train_here(layout.create_run(small(**SHORT), tmp_path)), tmp_path)
+    with pytest.raises(layout.RunError, match="with N above that"):
+        train_here(run.path, steps=1)
+    assert run.status.step == 120
 
 
-def test_changes_act_in_the_order_of_their_steps_whenever_they_were_recorded(start):
-    spec = small(**{**LONG, "steps": 4_000})
-    run, worker = start(spec)
-    until(lambda: run.state == "training")
-    control.send(run.path, "stop")
-    worker.reap(300)
-    for path in (run.path / layout.CHECKPOINTS).glob("*.safetensors"):
-        if int(path.stem) > 0:
-            path.unlink()
-    with (run.path / layout.EVENTS).open("a") as events:
-        for step, rate in ((300, 0.5), (100, 0.25)):
-            changed = {"event": "changed", "field": "training.optimizer.lr", "value": rate}
-            events.write(json.dumps({"time": 0.0, "step": step, **changed}) + "\n")
-    _, first = start(run.path)
-    until(lambda: run.checkpoints[-1:] >= [320])
-    control.send(run.path, "stop")
-    first.reap(300)
-    _, second = start(run.path)
-    assert second.reap(300) == 0
-    for row in rows(run):
-        step = row["step"]
-        assert row["train/lr"] == (0.001 if step < 100 else 0.25 if step < 300 else 0.5), step
-
-
-def test_a_learning_rate_that_is_set_is_what_the_schedule_starts_from(start):
-    spec = small(**{**LONG, "steps": 2_000}, schedule={"kind": "exponential", "gamma": 0.999, "warmup": 50})
-    run, worker = start(spec)
-    until(lambda: training(run))
-    control.send(run.path, "set", "training.optimizer.lr", 0.5)
-    assert worker.reap(300) == 0
-    changed = next(event for event in run.events if event["event"] == "changed")
-    assert changed["before"] == 0.001
-    for row in rows(run):
-        base = 0.5 if row["step"] >= changed["step"] else 0.001
-        assert row["train/lr"] == spec.training.schedule.rate(base, row["step"], 2_000), row["step"]
-
-
-def test_under_another_loss_rungs_have_no_formula_and_are_measured(start):
-    run, worker = start(small({"name": "sine", "length": 12, "horizon": 3}, loss="mae", **SHORT))
-    assert worker.reap(300) == 0
+def test_under_another_loss_rungs_have_no_formula_and_are_measured(tmp_path):
+    run = train_here(
+        layout.create_run(small({"name": "sine", "length": 12, "horizon": 3}, loss="mae", **SHORT), tmp_path)
+    )
     own, free = ([rung for rung in run.rungs if rung.metric == m] for m in ("eval/loss", "eval/forecast"))
     assert [rung.name for rung in own] == ["zero", "repeat", "clean"]
     assert [rung.value for rung in own] == [None] * 3
@@ -405,9 +280,8 @@ def early_end(run) -> tuple[int, int]:
     return seen[-1][1], min(seen)[1]
 
 
-def test_a_run_that_improves_no_more_is_stopped_early_and_keeps_its_best_checkpoint(start):
-    run, worker = start(STOPPING)
-    assert worker.reap(300) == 0
+def test_a_run_that_improves_no_more_is_stopped_early_and_keeps_its_best_checkpoint(tmp_path):
+    run = train_here(layout.create_run(STOPPING, tmp_path))
     assert run.state == "finished"
     step, best = early_end(run)
     assert rows(run)[-1]["step"] == run.status.step == run.checkpoint().step == run.frames[-1] == step
@@ -424,58 +298,36 @@ def test_a_run_that_improves_no_more_is_stopped_early_and_keeps_its_best_checkpo
     assert np.float32(again.evaluate().loss) == np.float32(evaluated["eval/loss"])
 
 
-def test_a_run_killed_again_and_again_is_stopped_early_at_the_same_step(start):
-    straight, worker = start(STOPPING)
-    broken, victim = start(STOPPING)
-    for more in (20, 70, 130):
-        until(lambda more=more, victim=victim: broken.rows > more or not victim.alive)
-        os.kill(victim.pid, signal.SIGKILL)
-        victim.reap()
-        if broken.state == "finished":
-            break
-        _, victim = start(broken.path)
-    victim.reap(300)
-    assert worker.reap(300) == 0
-    assert_same_run(straight, broken)
-    assert straight.events[-1]["best"] == broken.events[-1]["best"]
-    assert straight.checkpoints == broken.checkpoints
-    # Killed between the last checkpoint and the end: it goes no further.
-    status = json.loads((broken.path / layout.STATUS).read_text())
-    (broken.path / layout.STATUS).write_text(json.dumps({**status, "state": "stopped"}))
-    _, again = start(broken.path)
-    assert again.reap(300) == 0
-    assert_same_run(straight, broken)
-    assert broken.events[-1]["why"] == straight.events[-1]["why"]
+def test_a_run_that_was_lost_when_it_had_been_stopped_early_goes_no_further(tmp_path):
+    run = train_here(layout.create_run(STOPPING, tmp_path))
+    lost = copied(run, tmp_path)
+    assert_same_run(train_here(lost.path), run)
+    assert (lost.state, lost.events[-1]["why"]) == ("finished", run.events[-1]["why"])
 
 
-def test_a_run_stopped_early_goes_on_only_if_it_is_asked_to(start):
-    run, worker = start(small(**LONG, optimizer={"lr": 1e-30}, stop={"metric": "eval/loss", "patience": 2}))
-    assert worker.reap(300) == 0
+def test_a_run_stopped_early_goes_on_only_if_it_is_asked_to(tmp_path):
+    spec = small(**LONG, optimizer={"lr": 1e-30}, stop={"metric": "eval/loss", "patience": 2})
+    run = train_here(layout.create_run(spec, tmp_path))
     assert run.status.step == 150
-    _, refused = start(run.path)
-    assert refused.reap(300) == 2
-    assert "finished at step 150" in refused.stderr_tail()
-    _, longer = start(run.path, steps=LONG["steps"])
-    assert longer.reap(300) == 0
-    assert run.status.step == 250
+    with pytest.raises(layout.RunError, match="finished at step 150"):
+        train_here(run.path)
+    assert train_here(run.path, steps=LONG["steps"]).status.step == 250
     assert run.events[-1]["why"].startswith("stopped early at step 250: eval/loss has not improved for 2")
 
 
-def test_the_end_that_was_planned_is_none_that_came_early(start):
-    run, worker = start(
-        small(
-            **{**SHORT, "steps": 150},
-            optimizer={"lr": 1e-30},
-            stop={"metric": "eval/accuracy", "patience": 2},
-        )
+def test_the_end_that_was_planned_is_none_that_came_early(tmp_path):
+    spec = small(
+        **{**SHORT, "steps": 150},
+        optimizer={"lr": 1e-30},
+        stop={"metric": "eval/accuracy", "patience": 2},
     )
-    assert worker.reap(300) == 0
+    run = train_here(layout.create_run(spec, tmp_path))
     assert run.status.step == 150
     assert run.status.message == ""
     assert "why" not in run.events[-1]
 
 
-def test_a_held_out_loss_that_is_not_finite_ends_the_run_as_diverged(start):
+def test_a_held_out_loss_that_is_not_finite_ends_the_run_as_diverged(tmp_path):
     spec = small(
         {"name": "sine", "length": 30},
         {"cell": "rnn", "activation": "relu", "init": "identity"},
@@ -483,16 +335,14 @@ def test_a_held_out_loss_that_is_not_finite_ends_the_run_as_diverged(start):
         optimizer={"name": "sgd", "lr": 1e6},
         steps=1,
     )
-    run, worker = start(spec)
-    assert worker.reap(300) == 1
+    run = train_here(layout.create_run(spec, tmp_path))
     assert run.state == "diverged"
     assert "held-out loss is not finite; checkpoint 0 is good" in run.status.message
     assert rows(run)[-1]["eval/loss"] in ("Infinity", "NaN")
 
 
-def test_float64_rows_keep_every_digit(start):
-    run, worker = start(small(precision="float64", **SHORT))
-    assert worker.reap(300) == 0
+def test_float64_rows_keep_every_digit(tmp_path):
+    run = train_here(layout.create_run(small(precision="float64", **SHORT), tmp_path))
     loss = rows(run)[-1]["train/loss"]
     assert loss != float(np.float32(loss))
     trainer = Trainer(run.spec)

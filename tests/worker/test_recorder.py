@@ -25,7 +25,7 @@ def folder(tmp_path: Path) -> Path:
 
 def recorded(folder: Path, trainer: Trainer, steps: int) -> None:
     with RunWriter(folder) as writer, Persister(writer, 2, 2) as persister:
-        recorder = Recorder(trainer, writer, persister, Inbox(folder, 0), 1_000, 0.0)
+        recorder = Recorder(trainer, writer, persister, Inbox(folder, 0), (1_000,), 0.0)
         with recorder:
             recorder.begin()
             for _ in range(steps):
@@ -81,7 +81,7 @@ def test_a_live_frame_asked_for_now_is_there_on_return(folder):
     with (
         RunWriter(folder) as writer,
         Persister(writer, 100, 100) as persister,
-        Recorder(trainer, writer, persister, Inbox(folder, 0), 1_000, 0.0) as recorder,
+        Recorder(trainer, writer, persister, Inbox(folder, 0), (1_000,), 0.0) as recorder,
     ):
         for step in (1, 2):
             trainer.advance()
@@ -92,7 +92,7 @@ def test_a_live_frame_asked_for_now_is_there_on_return(folder):
 def test_what_the_thread_cannot_do_is_raised_to_training(folder):
     trainer = Trainer(small())
     with RunWriter(folder) as writer, Persister(writer, 100, 100) as persister:
-        recorder = Recorder(trainer, writer, persister, Inbox(folder, 0), 1_000, 0.0)
+        recorder = Recorder(trainer, writer, persister, Inbox(folder, 0), (1_000,), 0.0)
         writer._metrics.close()
 
         def train_for_ever() -> None:

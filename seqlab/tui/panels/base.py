@@ -110,6 +110,10 @@ class Panel(Vertical, can_focus=True):
         """The moment in one line of at most `width` cells."""
         raise NotImplementedError
 
+    def numbers(self, moment: Moment) -> str:
+        """What is drawn of a moment, as comma-separated values; "" if there is nothing yet."""
+        raise NotImplementedError
+
     def take_focus(self) -> None:
         """Give the focus to the part that can use it."""
         self.focus(scroll_visible=False)

@@ -27,7 +27,7 @@ def forecast_plot(moment: Moment, mark: str = MARKS[rivals.HUE]) -> PlotData:
         moment: what is to be shown.
         mark: tells the rival's curve from the others.
     """
-    probe, outputs, frame = moment.snapshot.probe, moment.tensor("outputs"), moment.snapshot.frame
+    probe, outputs, frame = moment.snapshot.probe, moment.tensor("outputs"), moment.frame
     if probe is None or outputs is None or frame is None:
         return PlotData(empty=moment.waiting_for_probe("the probe sequence"))
     lead, length = moment.snapshot.spec.task.lead, len(probe["mask"])
@@ -69,8 +69,8 @@ def forecast_words(moment: Moment, width: int | None = None) -> Content:
     Of the rungs, the highest give way where `width` cells are too few.
     """
     snapshot = moment.snapshot
-    found = snapshot.metrics.get("eval/forecast")
-    if found is None or not len(found):
+    found = moment.metric("eval/forecast")
+    if found is None:
         first = min(snapshot.spec.training.eval_every, snapshot.status.steps)
         scored = snapshot.spec.task.forecast_horizon and not moment.over
         next_up = f" · first forecast score at step {first:,}" if scored else ""
@@ -90,7 +90,7 @@ def forecast_words(moment: Moment, width: int | None = None) -> Content:
 
 def _error(moment: Moment) -> float:
     """Mean squared error of the outputs on the probe sequence, over the steps that the frame has."""
-    probe, outputs, frame = moment.snapshot.probe, moment.tensor("outputs"), moment.snapshot.frame
+    probe, outputs, frame = moment.snapshot.probe, moment.tensor("outputs"), moment.frame
     if probe is None or outputs is None or frame is None:
         return float("nan")
     asked = probe["mask"][:: frame.time_stride, 0] > 0

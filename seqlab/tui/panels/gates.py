@@ -12,15 +12,19 @@ from textual.app import ComposeResult
 from textual.content import Content
 
 from seqlab.cells.base import ATTENTION, State
+from seqlab.settings import settings_of
 from seqlab.tui.panels.base import READING, Line, Panel, tinted
 from seqlab.tui.panels.moment import Moment
+from seqlab.tui.panels.numbers import state_numbers
 from seqlab.tui.widgets.axes import number, sequence_ticks
-from seqlab.tui.widgets.heatmap import Heatmap, Scale
+from seqlab.tui.widgets.heatmap import Heatmap
 from seqlab.tui.widgets.raster import cell_of
+from seqlab.tui.widgets.scale import Scale
 from seqlab.tui.widgets.spark import spark
 
-SECONDS = 1 / 3
-"""Between two drawings that nobody asked for: a full map is the largest thing that the lab sends."""
+SECONDS_BACK = 1 / 10
+"""Between two drawings of frames that somebody goes through; of those that come by themselves the settings
+say it. A full map is the largest thing that the lab sends."""
 _BAR, _LEAST_BAR = 24, 9
 
 
@@ -92,6 +96,10 @@ class GatesPanel(Panel, can_focus=False):
         self.shown_layer, self._asked = layer, True
         self.show_again()
 
+    def numbers(self, moment: Moment) -> str:
+        """What the map shows: a column for each unit."""
+        return state_numbers(moment, self.shown_layer, self._state().name) if self.states() else ""
+
     def take_focus(self) -> None:
         """The map has the cursor."""
         self.map.focus(scroll_visible=False)
@@ -102,9 +110,11 @@ class GatesPanel(Panel, can_focus=False):
         return moment.frame_step, self.chosen, self.shown_layer, waiting
 
     def may_draw(self) -> bool:
-        """At most three times a second, unless a key asked for it."""
+        """Not too often, unless a key asked for just this."""
         now = time.monotonic()
-        if not self._asked and now - self._last < SECONDS:
+        back = self.moment is not None and self.moment.chosen is not None
+        pause = SECONDS_BACK if back else settings_of(self.app).heatmap_pause
+        if not self._asked and now - self._last < pause:
             return False
         self._last, self._asked = now, False
         return True
@@ -158,10 +168,10 @@ class GatesPanel(Panel, can_focus=False):
     def _write_foot(self) -> None:
         """The time axis; with the focus the value under the cursor instead."""
         moment, width = self.moment, self.foot.size.width
-        if moment is None or moment.snapshot.frame is None or not self.map.values.size or width < 1:
+        if moment is None or moment.frame is None or not self.map.values.size or width < 1:
             self.foot.show("")
             return
-        frame = moment.snapshot.frame
+        frame = moment.frame
         cursor, value = self.map.cursor, self.map.cursor_value
         if self.map.has_focus and cursor is not None and value is not None:
             unit, step = cursor[0] * frame.unit_stride + 1, cursor[1] * frame.time_stride + 1
@@ -204,7 +214,7 @@ class GatesPanel(Panel, can_focus=False):
 
 def _strides(moment: Moment) -> str:
     """What a large frame leaves out."""
-    frame = moment.snapshot.frame
+    frame = moment.frame
     if frame is None:
         return ""
     units = f", every {frame.unit_stride}th" if frame.unit_stride > 1 else ""

@@ -2,12 +2,13 @@
 
 In front the gradient under the run's truncation, a line per layer. Behind it, faint and for the layer at
 hand alone: what full backpropagation would send, and the credit of the last loss by itself. What equals the
-line in front is left out.
+line in front is left out. Other runs that lie over this one have a line each, for the layer at hand; then
+that layer is all that is drawn of this one.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,15 +16,18 @@ from numpy.typing import NDArray
 from textual.app import ComposeResult
 from textual.content import Content
 
-from seqlab.runs.reader import Snapshot
 from seqlab.spec.credit import reached, walls
-from seqlab.tui.palette import Palette
+from seqlab.tui.palette import Palette, Role
 from seqlab.tui.panels.base import READING, Panel, tinted
-from seqlab.tui.panels.moment import Moment
+from seqlab.tui.panels.moment import Moment, Other
+from seqlab.tui.panels.numbers import gradient_numbers
+from seqlab.tui.panels.others import Entry, Legend, lettered
 from seqlab.tui.widgets.axes import number, sequence_ticks
 from seqlab.tui.widgets.lineplot import LinePlot, PlotData, Series, Span, Wall
 from seqlab.tui.widgets.spark import spark
 
+Cut = int | tuple[int, int]
+"""Every how many steps derivatives are cut (0: never); or every how many, and how far back they reach."""
 BELOW = "below float32"
 _NAMED_LAYERS = 4
 
@@ -69,16 +73,16 @@ class Reach:
         return first if simple else None
 
 
-def reach_of(snapshot: Snapshot) -> Reach | None:
-    """How far a gradient reaches under the truncation of the newest frame; None before the probe is known."""
+def reach_of(moment: Moment) -> Reach | None:
+    """How far a gradient reaches under the truncation of the frame; None before the probe is known."""
+    snapshot = moment.snapshot
     if snapshot.probe is None:
         return None
     mask = snapshot.probe["mask"]
     length = len(mask)
     truncation = snapshot.spec.training.cut
-    if snapshot.frame is not None:
-        kept = snapshot.frame.metadata.get("truncation", truncation)
-        truncation = (int(kept[0]), int(kept[1])) if isinstance(kept, list | tuple) else int(kept)
+    if moment.frame is not None:
+        truncation = _cut_in(moment.frame.metadata.get("truncation"), truncation)
     losses = np.flatnonzero((mask > 0).any(axis=1))
     # Padding behind the longest sequence gets none in any direction.
     longest = int(snapshot.probe["lengths"].max()) if "lengths" in snapshot.probe else length
@@ -87,49 +91,100 @@ def reach_of(snapshot: Snapshot) -> Reach | None:
     return Reach(length, steps, walls(length, truncation), int(losses[-1]) + 1 if losses.size else 0)
 
 
+def _cut_in(found: Any, otherwise: Cut) -> Cut:
+    """Where a frame's metadata say that derivatives were cut; what the spec says if they make no sense."""
+    if type(found) is int and found >= 0:
+        return found
+    if isinstance(found, list | tuple) and len(found) == 2 and all(type(k) is int and k > 0 for k in found):
+        return int(found[0]), int(found[1])
+    return otherwise
+
+
 def gradient_plot(moment: Moment, layer: int, palette: Palette) -> PlotData:
     """The plot for layer number `layer` (from 0) at hand."""
-    reach = reach_of(moment.snapshot)
-    frame = moment.snapshot.frame
+    reach = reach_of(moment)
+    frame = moment.frame
     if reach is None or frame is None or moment.tensor("layer0/gradient") is None:
         return PlotData(empty=moment.waiting_for_probe("the gradient"))
-    layers = moment.snapshot.spec.model.layers
     x = 1 + frame.time_stride * np.arange(len(frame.tensors["layer0/gradient"]))
     steps = reach.steps[x - 1]
-    until = int(np.searchsorted(x, reach.end, "right"))
-    behind, front, zeros = _behind(moment, layer, x[:until]), [], np.zeros(len(x), np.bool_)
-    for each in range(layers):
+    if moment.others:
+        series, shown = _among_others(moment, reach, layer), [layer]
+    else:
+        until = int(np.searchsorted(x, reach.end, "right"))
+        series = [*_behind(moment, layer, x[:until]), *_in_front(moment, reach, layer, palette)]
+        shown = list(range(moment.snapshot.spec.model.layers))
+    zeros = np.zeros(len(x), np.bool_)
+    for each in shown:
         gradient = moment.tensor(f"layer{each}/gradient")
-        if gradient is None:
-            continue
-        zeros |= steps & (gradient == 0)
-        mark = palette.mark(each) if layers > 1 else ""
-        name = _line_name(each, layer, layers)
-        for start, stop in _stretches(steps):
-            front.append(
-                Series(
-                    x[start:stop],
-                    gradient[start:stop],
-                    name,
-                    "bold" if each == layer else "plain",
-                    each,
-                    mark,
-                )
-            )
-            name = ""
+        if gradient is not None:
+            zeros |= steps & (gradient == 0)
+    longest = max([reach.timesteps, *(each.moment.snapshot.spec.task.timesteps for each in moment.others)])
     dead = [
         Span(float(x[a]), float(x[b - 1]), "no gradient" if x[a] <= reach.last else "no loss follows")
         for a, b in _stretches(~steps)
     ]
     below = [Span(float(x[a]), float(x[b - 1]), BELOW, hatched=False) for a, b in _stretches(zeros)]
     return PlotData(
-        series=(*behind, *front),
+        series=tuple(series),
         walls=_walls(reach, moment.snapshot.spec.task.encoder_steps),
         spans=(*dead, *below),
-        x_limits=(1.0, float(max(2, reach.timesteps))),
-        x_ticks=sequence_ticks(reach.timesteps),
+        x_limits=(1.0, float(max(2, longest))),
+        x_ticks=sequence_ticks(longest),
         log=True,
     )
+
+
+def legend_of(moment: Moment, layer: int) -> list[Entry]:
+    """Which run is which, for layer number `layer`; none where one run is alone."""
+    if not moment.others:
+        return []
+    entries = [Entry(0, f" {moment.name}")]
+    for other in moment.others:
+        shown = _layer_of(other, layer)
+        drawn = bool(_curves(other.moment, reach_of(other.moment), shown))
+        more = f" layer {shown + 1}" if shown != layer else ""
+        entries.append(Entry(other.place, f" {other.name}", more if drawn else ": no gradient yet", drawn))
+    return entries
+
+
+def _in_front(moment: Moment, reach: Reach, layer: int, palette: Palette) -> list[Series]:
+    """A line for each layer, the one at hand in bold."""
+    layers = moment.snapshot.spec.model.layers
+    front = []
+    for each in range(layers):
+        role: Role = "bold" if each == layer else "plain"
+        mark = palette.mark(each) if layers > 1 else ""
+        curves = _curves(moment, reach, each, _line_name(each, layer, layers), role)
+        front += [replace(curve, hue=each, mark=mark) for curve in curves]
+    return front
+
+
+def _among_others(moment: Moment, reach: Reach, layer: int) -> list[Series]:
+    """A line for each run, that of the one that is shown above the others."""
+    lines = []
+    for other in reversed(moment.others):
+        curves = _curves(other.moment, reach_of(other.moment), _layer_of(other, layer))
+        lines += lettered(curves, other.place)
+    name = _line_name(layer, layer, moment.snapshot.spec.model.layers)
+    return lines + lettered(_curves(moment, reach, layer, name, "bold"), 0)
+
+
+def _layer_of(other: Other, layer: int) -> int:
+    """The layer of another run that stands beside one of this run: its last, where it has fewer."""
+    return min(layer, other.moment.snapshot.spec.model.layers - 1)
+
+
+def _curves(
+    moment: Moment, reach: Reach | None, layer: int, name: str = "", role: Role = "plain"
+) -> list[Series]:
+    """The gradient of a layer, a curve for each stretch that gets one; none before it is known."""
+    frame, gradient = moment.frame, moment.tensor(f"layer{layer}/gradient")
+    if reach is None or frame is None or gradient is None:
+        return []
+    x = 1 + frame.time_stride * np.arange(len(gradient))
+    stretches = enumerate(_stretches(reach.steps[x - 1]))
+    return [Series(x[a:b], gradient[a:b], "" if at else name, role) for at, (a, b) in stretches]
 
 
 def _walls(reach: Reach, encoder: int) -> tuple[Wall, ...]:
@@ -185,24 +240,30 @@ class GradientPanel(Panel):
 
     def __init__(self) -> None:
         super().__init__()
-        self.plot = LinePlot(PlotData(empty=READING))
+        self.plot, self.legend = LinePlot(PlotData(empty=READING)), Legend()
         self.shown_layer = 0
 
     def compose(self) -> ComposeResult:
-        """The plot."""
+        """The plot, and which run is which if there are several."""
         yield self.plot
+        yield self.legend
 
     def depends_on(self, moment: Moment) -> object:
-        """The frame, and before the first one what goes on."""
+        """The frame, those of the others, and before the first one what goes on."""
         snapshot = moment.snapshot
         waiting = (
-            "" if snapshot.frame is not None and snapshot.probe is not None else moment.waiting_for_probe("")
+            "" if moment.frame is not None and snapshot.probe is not None else moment.waiting_for_probe("")
         )
-        return moment.frame_step, snapshot.probe is None, self.shown_layer, waiting
+        others = [
+            (each.place, each.name, each.moment.frame_step, each.moment.snapshot.probe is None)
+            for each in moment.others
+        ]
+        return moment.frame_step, snapshot.probe is None, self.shown_layer, waiting, others
 
     def draw(self, moment: Moment) -> None:
         """Draw the curves."""
         self.plot.show(gradient_plot(moment, self.shown_layer, self.plot.palette))
+        self.legend.tell(legend_of(moment, self.shown_layer), self.plot.palette, *self.content_size)
         legend = self.plot.legend()
         titles = ("Gradient at each timestep ‖∂L/∂h_t‖", "Gradient ‖∂L/∂h_t‖", "Gradient")
         title = next((each for each in titles if legend.cell_length <= self.room_beside(each)), titles[-1])
@@ -210,10 +271,14 @@ class GradientPanel(Panel):
         right = with_scale if with_scale.cell_length <= self.room_beside(title) else legend
         self.head(title, right)
 
+    def numbers(self, moment: Moment) -> str:
+        """The norms at each timestep, of every layer."""
+        return gradient_numbers(moment)
+
     def strip(self, moment: Moment, width: int) -> Content:
         """The curve, and its value at the first and the last step that has one."""
-        reach, gradient = reach_of(moment.snapshot), moment.tensor(f"layer{self.shown_layer}/gradient")
-        frame = moment.snapshot.frame
+        reach, gradient = reach_of(moment), moment.tensor(f"layer{self.shown_layer}/gradient")
+        frame = moment.frame
         if reach is None or gradient is None or frame is None:
             return Content(moment.waiting_for_probe("the gradient"))
         x = 1 + frame.time_stride * np.arange(len(gradient))

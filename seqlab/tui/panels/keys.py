@@ -8,7 +8,10 @@ from textual.widgets._footer import FooterKey, FooterLabel, KeyGroup
 
 from seqlab.tui.widgets.keys import Keys
 
-_ORDER = ("pause", "help", "quit", "step", "rate", "log", "gate", "stop", "new", "layer", "maximise")
+_ORDER = (
+    *("pause", "help", "quit", "step", "rate", "steer", "fork"),
+    *("log", "gate", "stop", "new", "layer", "maximise"),
+)
 
 
 class LabKeys(Keys):

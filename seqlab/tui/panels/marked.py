@@ -44,8 +44,8 @@ class Sum:
 
 
 def sum_of(moment: Moment) -> Sum | None:
-    """What the newest frame says; None before there is one."""
-    probe, outputs, frame = moment.snapshot.probe, moment.tensor("outputs"), moment.snapshot.frame
+    """What the frame says; None before there is one."""
+    probe, outputs, frame = moment.snapshot.probe, moment.tensor("outputs"), moment.frame
     if probe is None or outputs is None or frame is None:
         return None
     inputs, rival = probe["inputs"][:, 0], moment.snapshot.rival

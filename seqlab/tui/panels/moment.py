@@ -1,8 +1,9 @@
 """A moment of a run, as the lab shows it: the reader's snapshot, and what only the lab itself knows.
 
 The lab may hold the worker's process, and then sees its death at once, long before the folder gives it
-away; and it hears what a worker is doing that has not come to its run yet. Everything here is worked out
-from plain values.
+away; and it hears what a worker is doing that has not come to its run yet. And the person may have gone back
+to an earlier frame: then `frame`, `metric` and whatever was in force are those of that step, while `snapshot`
+and `state` go on with the run. Everything here is worked out from plain values.
 """
 
 from __future__ import annotations
@@ -10,22 +11,26 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from seqlab.runs.frames import Frame
 from seqlab.runs.launch import worker_log_tail
 from seqlab.runs.layout import FINAL_STATES
+from seqlab.runs.metrics import Series
 from seqlab.runs.reader import RunReader, Snapshot
+from seqlab.spec.steerable import LEARNING_RATE, TRUNCATION
+from seqlab.tui.panels.fitting import emptied, fitted, misfit
 
 if TYPE_CHECKING:
     from seqlab.runs.launch import Worker
 
-LEARNING_RATE = "training.optimizer.lr"
-"""The field that a `set` command changes."""
 _LOG_LINES = 6
 """Of a dead worker's last words."""
+_LARGEST = 1e300
+"""What no change comes near; NaN and infinity are none either."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,10 @@ class Moment:
         exit_code: of the lab's own worker, once it has ended.
         stderr: the last lines that the lab's own worker wrote before it had a run; of a dead one only.
         log: the last lines of worker.log that are not blank; of a run that was lost or failed only.
+        chosen: the kept frame that the person went back to; None for the newest.
+        others: runs that lie over this one.
+        name: what this one is called among them; "" if there are none.
+        left_out: why others are not among them, a line each.
     """
 
     snapshot: Snapshot
@@ -47,18 +56,37 @@ class Moment:
     exit_code: int | None = None
     stderr: tuple[str, ...] = ()
     log: tuple[str, ...] = ()
+    chosen: Frame | None = None
+    others: tuple[Other, ...] = ()
+    name: str = ""
+    left_out: tuple[str, ...] = ()
 
     @property
     def step(self) -> int:
-        """The last step known of: rows come faster than the status."""
+        """The last step known of, whichever is shown: rows come faster than the status."""
         losses = self.snapshot.metrics.get("train/loss")
         newest = int(losses.steps[-1]) if losses is not None and len(losses) else 0
         return max(self.snapshot.status.step, newest)
 
     @property
+    def live(self) -> Moment:
+        """The same, with the newest frame to show."""
+        return self if self.chosen is None else replace(self, chosen=None)
+
+    @property
+    def frame(self) -> Frame | None:
+        """The frame to show: the chosen one, or else the newest."""
+        return self.chosen or self.snapshot.frame
+
+    @property
     def frame_step(self) -> int | None:
-        """Of the newest frame. Frames of one step hold the same: another step means something to draw."""
-        return None if self.snapshot.frame is None else self.snapshot.frame.step
+        """Of the frame. Frames of one step hold the same: another step means something to draw."""
+        return None if self.frame is None else self.frame.step
+
+    @property
+    def at(self) -> int:
+        """The step to show: that of the chosen frame, or else the last one."""
+        return self.step if self.chosen is None else self.chosen.step
 
     @property
     def over(self) -> bool:
@@ -67,18 +95,36 @@ class Moment:
 
     @property
     def learning_rate(self) -> float:
-        """The learning rate in force: the spec's, or what it was last changed to."""
-        snapshot = self.snapshot
-        value, since = float(snapshot.spec.training.optimizer.lr), -1
-        for event in changes(snapshot):
+        """The learning rate in force at the step to show."""
+        return float(self.in_force(LEARNING_RATE.field, self.snapshot.spec.training.optimizer.lr))
+
+    @property
+    def truncation(self) -> int:
+        """The truncation in force at the step to show."""
+        return int(self.in_force(TRUNCATION.field, self.snapshot.spec.training.truncation))
+
+    def in_force(self, field: str, planned: float) -> float:
+        """The value of a field at the step to show: the spec's, or what it was last changed to."""
+        value, since = planned, -1
+        # Going on, the next step counts: a change may be on record before a step was made with it.
+        until = self.step + 1 if self.chosen is None else self.at
+        for event in changes(self.snapshot):
             # A change made before a resume acts again from its own step on, not from its place in the list.
-            if since <= event["step"] <= self.step + 1:
-                value, since = float(event["value"]), event["step"]
+            if event["field"] == field and since <= event["step"] <= until:
+                value, since = event["value"], event["step"]
         return value
 
+    def metric(self, name: str) -> Series | None:
+        """A metric up to the step to show; None if it has no value yet."""
+        found = self.snapshot.metrics.get(name)
+        if found is not None and self.chosen is not None:
+            count = int(np.searchsorted(found.steps, self.at, "right"))
+            found = Series(found.steps[:count], found.values[:count])
+        return found if found is not None and len(found) else None
+
     def tensor(self, name: str) -> NDArray[Any] | None:
-        """An array of the newest frame, None if there is none."""
-        return None if self.snapshot.frame is None else self.snapshot.frame.tensors.get(name)
+        """An array of the frame, None if there is none."""
+        return None if self.frame is None else self.frame.tensors.get(name)
 
     def waiting_for(self, what: str) -> str:
         """Words for a panel that has nothing to show: what goes on, and what comes then."""
@@ -89,10 +135,37 @@ class Moment:
 
     def waiting_for_probe(self, what: str) -> str:
         """The same for a panel that needs the probe sequences: their file may have been left behind."""
-        under_way = self.snapshot.frame is not None or (self.over and self.step > 0)
+        under_way = self.frame is not None or (self.over and self.step > 0)
         if self.snapshot.probe is None and under_way:
             return "probe.safetensors is missing or damaged"
         return self.waiting_for(what)
+
+
+@dataclass(frozen=True, eq=False)
+class Other:
+    """A run that lies over the one that is shown.
+
+    Attributes:
+        place: which it is among them, from 1: the one that is shown is number 0.
+        name: what it is, in a few words.
+        moment: it, as it was seen last; who has gone back sees its kept frame nearest to that step.
+    """
+
+    place: int
+    name: str
+    moment: Moment
+
+
+class Wanted(NamedTuple):
+    """A kept frame that the person wants to see.
+
+    Attributes:
+        step: of the frame.
+        towards: where to look on if it cannot be read: below 0 for earlier ones, else later ones.
+    """
+
+    step: int
+    towards: int
 
 
 @dataclass(frozen=True)
@@ -127,13 +200,19 @@ def observe(snapshot: Snapshot, worker: Hearsay | None = None, now: float | None
     return Moment(snapshot, state, doing, None if worker is None else worker.exit_code)
 
 
-def look(reader: RunReader, hearsay: Hearsay | None, worker: Worker | None) -> Moment:
-    """Poll a run, and fetch the last words of a worker that died. It reads files: not for the event loop.
+def look(
+    reader: RunReader, hearsay: Hearsay | None, worker: Worker | None, wanted: Wanted | None = None
+) -> Moment:
+    """Poll a run, and read the frame that is wanted, and the last words of a worker that died.
+
+    It reads files: not for the event loop.
 
     Raises:
         RunError: the folder is gone, or holds a newer format.
     """
-    moment = observe(reader.poll(), hearsay)
+    moment = observe(fitted(reader.poll()), hearsay)
+    if wanted is not None:
+        moment = gone_back(moment, reader.frame_near(*wanted))
     if moment.state not in ("lost", "failed"):
         return moment
     stderr = worker.stderr_tail().splitlines() if worker is not None else []
@@ -141,14 +220,24 @@ def look(reader: RunReader, hearsay: Hearsay | None, worker: Worker | None) -> M
     return replace(moment, stderr=tuple(stderr[-_LOG_LINES:]), log=tuple(log))
 
 
+def gone_back(moment: Moment, chosen: Frame | None) -> Moment:
+    """The moment with this kept frame chosen; with an empty one, and a word about it, if it does not fit."""
+    words = "" if chosen is None else misfit(chosen, moment.snapshot.spec)
+    if chosen is None or not words:
+        return replace(moment, chosen=chosen)
+    snapshot = replace(moment.snapshot, problems=(*moment.snapshot.problems, words))
+    return replace(moment, snapshot=snapshot, chosen=emptied(chosen))
+
+
 def changes(snapshot: Snapshot) -> list[Mapping[str, Any]]:
-    """The events that changed the learning rate."""
+    """The events that changed a number of the spec: `field`, `value`, and the `step` from which it acts."""
     return [
         event
         for event in snapshot.events
         if event["event"] == "changed"
-        and event.get("field") == LEARNING_RATE
+        and isinstance(event.get("field"), str)
         and isinstance(event.get("value"), int | float)
+        and abs(event["value"]) < _LARGEST
     ]
 
 
@@ -168,9 +257,3 @@ def _doing(snapshot: Snapshot, state: str, worker: Hearsay | None, now: float) -
             return f"measuring the rungs {max(0.0, now - compiled):.1f} s"
         return f"compiling {cell} {max(0.0, now - since.get('compiling', now)):.1f} s"
     return ""
-
-
-def rows_last(snapshot: Snapshot, metric: str, count: int) -> NDArray[np.float64]:
-    """The last values of a metric, at most `count`."""
-    series = snapshot.metrics.get(metric)
-    return np.empty(0) if series is None else series.values[-count:]

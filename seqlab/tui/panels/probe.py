@@ -17,6 +17,7 @@ from seqlab.tui.panels.base import READING, Panel
 from seqlab.tui.panels.forecast import forecast_plot, forecast_words
 from seqlab.tui.panels.marked import sum_lines, sum_of, sum_plot, verdict
 from seqlab.tui.panels.moment import Moment
+from seqlab.tui.panels.numbers import probe_numbers
 from seqlab.tui.panels.rival import HUE
 from seqlab.tui.panels.symbols import symbol_lines, symbols_of
 from seqlab.tui.widgets.lineplot import LinePlot, PlotData
@@ -53,8 +54,8 @@ class ProbePanel(Panel):
     def depends_on(self, moment: Moment) -> object:
         """The frame, the forecast's score, the rival, and before the first frame what goes on."""
         snapshot = moment.snapshot
-        known = snapshot.frame is not None and snapshot.probe is not None
-        scored = len(snapshot.metrics.get("eval/forecast", ()))
+        known = moment.frame is not None and snapshot.probe is not None
+        scored = len(moment.metric("eval/forecast") or ())
         waiting = "" if known else moment.waiting_for_probe("")
         return moment.frame_step, known, scored, snapshot.rival, waiting
 
@@ -63,7 +64,7 @@ class ProbePanel(Panel):
         snapshot = moment.snapshot
         kind = kind_of(snapshot.spec)
         width, height = self.content_size
-        if snapshot.frame is None or snapshot.probe is None:
+        if moment.frame is None or snapshot.probe is None:
             self._lay_out([], PlotData(empty=moment.waiting_for_probe("the probe sequence")))
             self.head("Probe sequence")
         elif kind == "symbols" and (symbols := symbols_of(moment)) is not None:
@@ -97,10 +98,14 @@ class ProbePanel(Panel):
         if plot is not None:
             self.plot.show(plot)
 
+    def numbers(self, moment: Moment) -> str:
+        """Input, target and output of the first probe sequence."""
+        return probe_numbers(moment)
+
     def strip(self, moment: Moment, width: int) -> Content:
         """The outcome alone."""
         snapshot = moment.snapshot
-        if snapshot.frame is None or snapshot.probe is None:
+        if moment.frame is None or snapshot.probe is None:
             return Content(moment.waiting_for_probe("the probe sequence"))
         kind = kind_of(snapshot.spec)
         if kind == "symbols" and (symbols := symbols_of(moment)) is not None:

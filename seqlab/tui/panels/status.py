@@ -1,4 +1,7 @@
-"""The status line: what runs, in which state, how far, how fast, and at which learning rate."""
+"""The status line: what runs, in which state, how far, how fast, and at which learning rate.
+
+To who has gone back to an earlier step it says which one that is, and what the run does meanwhile.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,12 @@ from itertools import product
 from textual.content import Content
 
 from seqlab.runs.claims import Verdict, verdicts
+from seqlab.runs.harmless import harmless
 from seqlab.runs.layout import RunError
+from seqlab.runs.liveness import host
 from seqlab.runs.reader import Snapshot
-from seqlab.tui.panels.moment import Moment, changes, rows_last
+from seqlab.spec.steerable import STEPS
+from seqlab.tui.panels.moment import Moment, changes
 from seqlab.tui.widgets.axes import number
 from seqlab.tui.widgets.canvas import shorten
 
@@ -19,6 +25,7 @@ CLIPPED_OVER = 100
 """Rows over which the clipped share is taken."""
 LOG_WIDTH = 60
 """Cells for the last line of worker.log."""
+_MOST_HOST = 24
 _GAP = "   "
 
 
@@ -31,13 +38,13 @@ def status_line(moment: Moment, width: int, asked: str = "", rate_asked: float |
         asked: what the worker was just asked for and has not done yet: "pausing".
         rate_asked: a learning rate that was just asked for.
     """
-    state, style = state_words(moment)
+    state, style = state_words(moment) if moment.chosen is None else _back_at(moment)
     if asked:
         state, style = f"{state} · {asked} …", style
-    figures = _figures(moment, rate_asked)
+    figures = _figures(moment, rate_asked) if moment.chosen is None else _figures_then(moment, rate_asked)
     without = [-1, *sorted(rank for rank, _ in figures)]
     gaps = (_GAP, _GAP[1:])
-    for dropped, name, gap in product(without, _names(moment.snapshot), gaps):
+    for dropped, name, gap in product(without, _names(moment), gaps):
         kept = [words for rank, words in figures if rank > dropped]
         right = gap.join([state, *kept])
         if len(name) + len(gap) + len(right) <= width:
@@ -104,16 +111,18 @@ def clock(seconds: float) -> str:
     return f"{hours}:{rest // 60:02}:{rest % 60:02}" if hours else f"{rest // 60}:{rest % 60:02}"
 
 
-def clipped_share(snapshot: Snapshot) -> float | None:
+def clipped_share(moment: Moment) -> float | None:
     """The share of the last rows whose gradient was clipped; None without rows, or without clipping."""
-    rows = rows_last(snapshot, "train/clipped", CLIPPED_OVER)
-    return float(rows.mean()) if rows.size and snapshot.spec.training.clip.kind != "none" else None
+    rows = moment.metric("train/clipped")
+    if rows is None or moment.snapshot.spec.training.clip.kind == "none":
+        return None
+    return float(rows.values[-CLIPPED_OVER:].mean())
 
 
-def _names(snapshot: Snapshot) -> tuple[str, str, str]:
+def _names(moment: Moment) -> tuple[str, str, str]:
     """What runs: long, shorter, short."""
-    spec = snapshot.spec
-    length, truncation, training = spec.task.timesteps, spec.training.truncation, spec.training
+    spec = moment.snapshot.spec
+    length, truncation, training = spec.task.timesteps, moment.truncation, spec.training
     layers = f"{spec.model.layers} × " if spec.model.layers > 1 else ""
     short = f"{spec.task.name} · {spec.model.called} {layers}{spec.model.hidden:,}"
     if 0 < truncation < length:
@@ -139,26 +148,44 @@ def _figures(moment: Moment, rate_asked: float | None) -> list[tuple[int, str]]:
         found.append((2, f"{number(float(f'{status.rate:.3g}'))} seq/s"))
         left = (status.steps - moment.step) * snapshot.spec.training.batch_size / status.rate
         found.append((1, f"{clock(left)} left"))
-    wall = snapshot.metrics.get("wall")
-    if moment.over and wall is not None and len(wall):
+    if not moment.over and status.host not in ("", host()):  # and so are the files, perhaps
+        found.append((3, f"on {harmless(status.host, _MOST_HOST)}, may lag"))
+    wall = moment.metric("wall")
+    if moment.over and wall is not None:
         found.append((2, f"trained {clock(wall.last)}"))
-    rate = f"lr {_rate(moment)}"
-    if rate_asked is not None and rate_asked != moment.learning_rate:
-        rate += f" → {number(rate_asked)}"
-    found.append((3, rate))
-    share = clipped_share(snapshot)
-    if share is not None:
-        found.append((0, f"clipped {share:.0%}".replace("%", " %")))
-    return [(rank, words) for rank, words in found if words]
+    return [*found, (3, _rate(moment, rate_asked)), *_clipped(moment)]
 
 
-def _rate(moment: Moment) -> str:
-    """The learning rate; where a schedule moves it, that of the last row and the one it starts from."""
+def _back_at(moment: Moment) -> tuple[str, str]:
+    """Which step is shown, to who has gone back."""
+    return f"◀ step {moment.at:,} of {moment.snapshot.status.steps:,}", "$warning"
+
+
+def _figures_then(moment: Moment, rate_asked: float | None) -> list[tuple[int, str]]:
+    """The same as `_figures` for a step gone by, and what the run does now."""
+    now = state_words(moment)[0].partition(":")[0]
+    if moment.state == "training":
+        now += f" at {moment.step:,}"
+    if rate_asked is not None:
+        now += f", lr → {number(rate_asked)}"
+    return [(4, "end is live"), (2, now), (3, _rate(moment)), *_clipped(moment)]
+
+
+def _rate(moment: Moment, asked: float | None = None) -> str:
+    """`lr 0.001`; where a schedule moves it, that of the last row and the one it starts from."""
     schedule, base = moment.snapshot.spec.training.schedule, number(moment.learning_rate)
-    used = moment.snapshot.metrics.get("train/lr")
-    if (schedule.kind == "constant" and not schedule.warmup) or used is None or not len(used):
-        return base
-    return f"{number(float(f'{used.last:.3g}'))} of {base}"
+    used = moment.metric("train/lr")
+    words = f"lr {base}"
+    if used is not None and (schedule.kind != "constant" or schedule.warmup):
+        words = f"lr {number(float(f'{used.last:.3g}'))} of {base}"
+    if asked is not None and asked != moment.learning_rate:
+        words += f" → {number(asked)}"
+    return words
+
+
+def _clipped(moment: Moment) -> list[tuple[int, str]]:
+    share = clipped_share(moment)
+    return [] if share is None else [(0, f"clipped {share:.0%}".replace("%", " %"))]
 
 
 def _finished(snapshot: Snapshot) -> tuple[str, str]:
@@ -193,8 +220,8 @@ def _claim_words(verdict: Verdict) -> tuple[str, str]:
 
 
 def _judged(snapshot: Snapshot) -> Sequence[Verdict]:
-    """The verdicts; none without claims, or if the learning rate was turned: that makes it another run."""
-    if changes(snapshot):
+    """The verdicts; none without claims, or if the run was steered: that makes it another one."""
+    if any(event["field"] != STEPS for event in changes(snapshot)):
         return ()
     try:
         return verdicts(snapshot)

@@ -4,21 +4,29 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from seqlab.runs import control
 from seqlab.runs.layout import RunError
-from seqlab.tui.panels.moment import LEARNING_RATE, Moment
+from seqlab.spec.steerable import LEARNING_RATE, STEERABLE, value_of
+from seqlab.tui.panels.moment import Moment
+from seqlab.tui.wording import shown
 
 Say = Callable[[str, str], None]
 """Is given words for the person, and their severity ("information", "warning", "error")."""
 
 _RATES = (1.0, 1.25, 1.6, 2.0, 2.5, 3.2, 4.0, 5.0, 6.3, 8.0)
 """Learning rates go by steps of about 1.25, as preferred numbers do (ISO 3, R10)."""
-_WHAT = {"pause": "pause", "step": "make a step", "rate": "change the learning rate", "stop": "stop"}
+_WHAT = {
+    "pause": "pause",
+    "step": "make a step",
+    "rate": "change the learning rate",
+    "steer": "change anything",
+    "stop": "stop",
+}
 """The actions of the screen in words."""
 _PAST = {"failed": "over: it failed", "diverged": "over: it diverged"}
 
@@ -34,12 +42,12 @@ class Steering:
 
     Attributes:
         asked: what the worker was asked for and has not done yet, such as "pausing"; "" for nothing.
-        rate_asked: the learning rate it was asked for and has not taken yet, or None.
+        values_asked: the values it was asked for and has not taken yet, by the paths of their fields.
     """
 
     def __init__(self, folder: Path, say: Say) -> None:
         self.asked = ""
-        self.rate_asked: float | None = None
+        self.values_asked: dict[str, Any] = {}
         self._folder = folder
         self._say = say
         self._asked_in = ""
@@ -51,9 +59,24 @@ class Steering:
         """No more commands; those that were given are still sent."""
         self._writer.shutdown(wait=False)
 
-    def why_not(self, moment: Moment | None, action: str) -> None:
-        """Say why an action of the screen ("pause", "step", "rate", "stop") cannot be taken now, if so."""
-        self._steerable(moment, _WHAT[action])
+    @property
+    def rate_asked(self) -> float | None:
+        """The learning rate it was asked for and has not taken yet, or None."""
+        return self.values_asked.get(LEARNING_RATE.field)
+
+    @property
+    def wishes(self) -> str:
+        """All that was asked for in words, but for the learning rate, which is shown beside that in force."""
+        values = [
+            f"{STEERABLE[field].short} → {shown(value)}"
+            for field, value in self.values_asked.items()
+            if field != LEARNING_RATE.field
+        ]
+        return ", ".join(filter(None, (self.asked, *values)))
+
+    def why_not(self, moment: Moment | None, action: str) -> bool:
+        """Say why an action of the screen ("pause", "steer" and so on) cannot be taken now; whether so."""
+        return self._steerable(moment, _WHAT[action]) is None
 
     def pause(self, moment: Moment | None) -> bool:
         """Pause, or go on if it is paused or about to be; True if something was sent."""
@@ -77,10 +100,22 @@ class Steering:
         """Turn the learning rate up (1) or down (-1)."""
         if (moment := self._steerable(moment, _WHAT["rate"])) is None:
             return False
-        rate = next_rate(self.rate_asked or moment.learning_rate, by)
-        self._send("set", LEARNING_RATE, rate)
-        self.rate_asked = rate
-        return True
+        rate = next_rate(self.rate_asked or moment.live.learning_rate, by)
+        return self.change(moment, {LEARNING_RATE.field: rate})
+
+    def change(self, moment: Moment | None, values: Mapping[str, Any]) -> bool:
+        """Ask for other values of fields, by their paths; True if one is not so yet, nor asked for."""
+        if (moment := self._steerable(moment, _WHAT["steer"])) is None:
+            return False
+        other = {
+            field: value
+            for field, value in values.items()
+            if value != self.values_asked.get(field, _in_force(moment, field))
+        }
+        for field, value in other.items():
+            self._send("set", field, value)
+        self.values_asked |= other
+        return bool(other)
 
     def stop(self, moment: Moment | None) -> bool:
         """Stop the run; one that is still being prepared stops as soon as it trains."""
@@ -95,17 +130,20 @@ class Steering:
             try:
                 self._sent.popleft().result()
             except RunError as error:
-                self.asked, self.rate_asked = "", None
+                self._forget()
                 self._say(str(error), "error")
         if self.asked and (moment.state != self._asked_in or moment.over):
             self.asked = ""
-        if self.rate_asked is not None and (moment.learning_rate == self.rate_asked or moment.over):
-            self.rate_asked = None
+        self.values_asked = {
+            field: value
+            for field, value in self.values_asked.items()
+            if not moment.over and _in_force(moment, field) != value
+        }
         events = moment.snapshot.events
         seen = len(events) if self._seen is None else self._seen
         for event in events[seen:]:
             if event["event"] == "refused":
-                self.asked, self.rate_asked = "", None
+                self._forget()
                 self._say(f"refused to {event.get('command', 'obey')}: {event.get('why', '')}", "warning")
         self._seen = len(events)
 
@@ -123,6 +161,9 @@ class Steering:
             return moment
         return None
 
+    def _forget(self) -> None:
+        self.asked, self.values_asked = "", {}
+
     def _ask(self, moment: Moment, command: str, words: str) -> bool:
         self._send(command)
         self.asked, self._asked_in = words, moment.state
@@ -130,6 +171,10 @@ class Steering:
 
     def _send(self, command: str, field: str | None = None, value: Any = None) -> None:
         self._sent.append(self._writer.submit(control.send, self._folder, command, field, value))
+
+
+def _in_force(moment: Moment, field: str) -> Any:
+    return moment.live.in_force(field, value_of(moment.snapshot.spec, field))
 
 
 def next_rate(rate: float, by: int) -> float:

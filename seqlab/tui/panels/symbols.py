@@ -20,7 +20,7 @@ from seqlab.tasks import Signs
 from seqlab.tui.palette import Palette
 from seqlab.tui.panels.base import tinted
 from seqlab.tui.panels.moment import Moment
-from seqlab.tui.widgets.heatmap import Scale, quantise
+from seqlab.tui.widgets.scale import Scale, quantise
 from seqlab.tui.widgets.spark import spark
 
 _LABEL = 9
@@ -88,7 +88,7 @@ class Symbols:
 
 def symbols_of(moment: Moment) -> Symbols | None:
     """What the newest frame says; None before there is one, or if the task is not one of symbols."""
-    probe, outputs, frame = moment.snapshot.probe, moment.tensor("outputs"), moment.snapshot.frame
+    probe, outputs, frame = moment.snapshot.probe, moment.tensor("outputs"), moment.frame
     signs = moment.snapshot.spec.task.signs()
     if probe is None or outputs is None or frame is None or signs is None:
         return None

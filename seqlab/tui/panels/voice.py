@@ -34,8 +34,8 @@ def voice(moment: Moment, layer: int = 0) -> tuple[str, ...]:
 
 def _about_loss(moment: Moment) -> str:
     """Where the eval loss stands between the rungs, and beside the rival."""
-    found = moment.snapshot.metrics.get(LOSS)
-    if found is None or not len(found) or not math.isfinite(found.last):
+    found = moment.metric(LOSS)
+    if found is None or not math.isfinite(found.last):
         return ""
     between = _between_rungs(moment, found.values, found.steps)
     beside = _beside_rival(moment, found.values, found.steps)
@@ -80,7 +80,7 @@ def _named(rung: RungValue) -> str:
 
 
 def _about_gradient(moment: Moment, layer: int) -> str:
-    reach = reach_of(moment.snapshot)
+    reach = reach_of(moment)
     gradient, full, credit = (
         moment.tensor(f"layer{layer}/{name}") for name in ("gradient", "gradient_full", "credit")
     )
@@ -161,7 +161,7 @@ def _short(value: float) -> str:
 
 
 def _step_size(moment: Moment) -> int:
-    return moment.snapshot.frame.time_stride if moment.snapshot.frame is not None else 1
+    return moment.frame.time_stride if moment.frame is not None else 1
 
 
 def _capital(words: str) -> str:

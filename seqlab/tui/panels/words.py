@@ -14,18 +14,33 @@ _HELP = """\
 Loss: on each batch that it trains on, faint; on a held-out split, bold. A rung is the loss of a predictor \
 that knows less than the task needs; a loss within 5 % of a rung is said to be on it. The line of heavy \
 dashes is no rung but a rival: an echo state network, whose units are random and never trained, and whose \
-readout is fitted at once. On tasks of numbers under mse it is there some seconds after the training began.
+readout is fitted at once. On tasks of numbers under mse it is there some seconds after the training began. \
+Unit: nats a symbol under cross-entropy, else the task's own, squared under mse. Healthy: it leaves rung \
+after rung, bold and faint together. Sick: flat on a rung, where nothing more is learned; the bold line \
+rising while the faint one falls; jumps upwards that clipping or a lower learning rate would spare it.
 Gradient: the norm of ∂L/∂h at each timestep, over the probe sequences and all units. Walls cut it: steps \
 from which no loss can be reached get none. Behind it, faint, what full BPTT would send, and the credit of \
 the last loss taken alone, not divided by the number of losses: where there is a loss at every step, its \
 scale is not that of the other lines. Where these are the same as the line in front they are left out. \
 "Below float32" is a gradient that is there and rounds to 0. All this is reach and no more: networks learn \
-inside a window what carries over.
-Gates: the first probe sequence, units down, time across. In the panel, arrows move a cursor, with shift \
-one by one.
-Probe: what the network makes of one fixed sequence that it never trains on.
-Status: sequences a second, time left, learning rate, and the share of the last 100 rows whose gradient \
-was clipped."""
+inside a window what carries over. Unit: loss per unit of a state. Healthy: of one size from end to end, or \
+larger where the answer depends on what came in. Sick: falling by powers of ten towards step 1, so that \
+early steps teach nothing, or growing towards it without end.
+Gates: the first probe sequence, units down, time across; from 0, shut, to 1, open, and states as far as \
+the scale in the title goes. With the focus here, arrows move a cursor, with shift one by one. Healthy: \
+units that differ, and that move where something happens in the sequence. Sick: every unit at one end all \
+the time, where hardly any gradient gets through, or rows that are all alike.
+Probe: what the network makes of one fixed sequence that it never trains on, in the units of the task. \
+Healthy: its answer near the one asked for. Sick: the same answer whatever came in.
+Time: arrows go back and forth over the frames that are kept, with shift by ten, home to the first. Every \
+panel shows that step, the loss is read at the upright line, and the run goes on unseen until end. What was \
+changed on the way is marked over the loss, at the step from which it acts.
+Overlay: runs laid over this one have letters, B to H, on their loss and on their gradient, each along its \
+own steps; A, in bold, is this one. Who goes back in time sees the kept frame of each that is nearest to \
+the step, and under the plot the losses there. A loss of another kind or task has another scale: it is not \
+drawn.
+Status: sequences a second, time left, learning rate, and the share of the last 100 rows whose gradient was \
+clipped."""
 
 
 def help_text(moment: Moment | None) -> str:
@@ -54,7 +69,7 @@ def _about(spec: Spec) -> list[str]:
 def troubles(moment: Moment) -> list[str]:
     """What to know beyond the state: what cannot be read, and the last words of a worker that died."""
     snapshot = moment.snapshot
-    lines = list(snapshot.problems[:3])
+    lines = [*snapshot.problems[:3], *moment.left_out[:3]]
     if moment.state in ("training", "paused", "finished") and snapshot.status.message:
         lines.append(snapshot.status.message)
     if moment.state in ("lost", "failed"):

@@ -21,6 +21,7 @@ from textual.widgets import Static
 from seqlab.tui.widgets.keys import Keys
 from seqlab.tui.widgets.too_small import TooSmall
 from seqlab.tui.widgets.topline import TopLine
+from seqlab.tui.widgets.under_way import UnderWay
 
 if TYPE_CHECKING:
     from seqlab.spec.schema import Spec
@@ -35,6 +36,8 @@ FIRST_PRESET = "adding-lstm"
 """What the form is filled from at first, if there is such a preset."""
 TICK = 0.2
 """Seconds between looks at the worker."""
+COUNT = 3.0
+"""Seconds between looks at the runs that are under way."""
 SETTLE = 0.4
 """Seconds without a change after which the worker is told of a choice."""
 
@@ -118,7 +121,7 @@ class SetupScreen(Screen[None], inherit_bindings=False):
         self._presets: PresetList | None = None
         self._summary: Summary | None = None
         self._settling: Timer | None = None
-        self._ticker: Timer | None = None
+        self._tickers: list[Timer] = []
 
     def compose(self) -> ComposeResult:
         """The frame; what goes into it comes later."""
@@ -135,6 +138,7 @@ class SetupScreen(Screen[None], inherit_bindings=False):
                 )
                 yield about
         yield Static("", id="notice", markup=False)
+        yield UnderWay()
         yield Keys()
         yield TooSmall()
 
@@ -165,21 +169,24 @@ class SetupScreen(Screen[None], inherit_bindings=False):
 
     def on_screen_resume(self) -> None:
         """Keep a worker warm while this screen is in front; the first time, once its frame is painted."""
+        if not self.is_active:  # passed by on the way from one screen to another
+            return
         if self._standby is None:
             self.call_after_refresh(self._begin)
         else:
             self._standby.start()
             self._standby.choose(self.spec)
-        if self._ticker is not None:
-            self._ticker.resume()
+            self.query_one(UnderWay).look()
+        for ticker in self._tickers:
+            ticker.resume()
 
     def on_screen_suspend(self) -> None:
         """Leave the worker alone while another screen is in front."""
-        if self._ticker is not None:
-            self._ticker.pause()
+        for ticker in self._tickers:
+            ticker.pause()
 
     def _begin(self) -> None:
-        if self.is_current and not self._begun:
+        if self.is_active and not self._begun:
             self._begun = True
             self._load()
 
@@ -226,8 +233,9 @@ class SetupScreen(Screen[None], inherit_bindings=False):
                 self.notice(event.notice)
         self.action_back()
         # Another screen may have come in front meanwhile, and each look would draw that one anew.
-        self._ticker = self.set_interval(TICK, self._look, pause=not self.is_current)
-        self._look()
+        for seconds, look in ((TICK, self._look), (COUNT, self.query_one(UnderWay).look)):
+            self._tickers.append(self.set_interval(seconds, look, pause=not self.is_active))
+            look()
 
     def notice(self, words: str) -> None:
         """Say something above the keys; nothing if it is empty."""

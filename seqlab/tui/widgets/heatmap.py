@@ -21,34 +21,16 @@ from textual import events
 from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.message import Message
-from textual.style import Style as ContentStyle
 
-from seqlab.tui.palette import Palette, RampKind
-from seqlab.tui.widgets.axes import number
+from seqlab.tui.palette import Palette
 from seqlab.tui.widgets.canvas import Canvas, CanvasWidget
-from seqlab.tui.widgets.raster import bins, cell_of, extremes
+from seqlab.tui.widgets.grid import Grid
+from seqlab.tui.widgets.raster import extremes
+from seqlab.tui.widgets.scale import Scale, colour_bar, quantise
 
 
-@dataclass(frozen=True)
-class Scale:
-    """What the ends of a ramp stand for. A diverging one is symmetric around its neutral middle.
-
-    Raises:
-        ValueError: low is not below high, or either is not finite.
-    """
-
-    low: float
-    high: float
-    kind: RampKind = "sequential"
-
-    def __post_init__(self) -> None:
-        if not (np.isfinite(self.low) and np.isfinite(self.high) and self.low < self.high):
-            raise ValueError(f"scale from {self.low} to {self.high}: low must be below high, both finite")
-
-    @property
-    def middle(self) -> float:
-        """The value in the middle of the ramp."""
-        return self.low / 2 + self.high / 2
+def _key(key: str, action: str, description: str, name: str, tooltip: str) -> Binding:
+    return Binding(key, action, description, id=f"heatmap.{name}", show=False, tooltip=tooltip)
 
 
 class Cover(NamedTuple):
@@ -56,88 +38,6 @@ class Cover(NamedTuple):
 
     units: int
     timesteps: int
-
-
-def quantise(values: ArrayLike, scale: Scale, levels: int) -> NDArray[np.int64]:
-    """Levels 0 … levels-1 of equal width; `levels` below the scale, levels+1 above it, levels+2 for NaN."""
-    value = np.asarray(values, np.float64)
-    with np.errstate(all="ignore"):
-        share = (value / 2 - scale.low / 2) / (scale.high / 2 - scale.low / 2)
-        level = np.clip(np.nan_to_num(share * levels), 0, levels - 1).astype(np.int64)
-    level[value < scale.low] = levels
-    level[value > scale.high] = levels + 1
-    level[np.isnan(value)] = levels + 2
-    return level
-
-
-def colour_bar(scale: Scale, palette: Palette, width: int) -> Content:
-    """A legend of at most `width` cells: the ramp between its numbers, just `0 – 1` where it is narrow."""
-    low, high = number(scale.low), number(scale.high)
-    shades = palette.ramp(scale.kind)
-    room = min(width - len(low) - len(high) - 2, len(shades))
-    if room < 3:
-        return Content(f"{low} – {high}"[: max(0, width)])
-    parts = [Content(f"{low} ")]
-    for index in bins(len(shades), room):
-        shade = shades[index]
-        parts.append(Content.styled(shade.glyph, ContentStyle.from_rich_style(shade.style)))
-    return Content("").join([*parts, Content(f" {high}")])
-
-
-@dataclass(frozen=True)
-class _Grid:
-    """How [units, time] values lie on `rows` × `columns` cells.
-
-    Attributes:
-        half: whether a row holds two places, one above the other.
-        places: places down that differ; units if there is room for all.
-        height: how many places down a unit takes.
-    """
-
-    units: int
-    timesteps: int
-    rows: int
-    columns: int
-    half: bool
-
-    @property
-    def slots(self) -> int:
-        return self.rows * (2 if self.half else 1)
-
-    @property
-    def places(self) -> int:
-        return min(self.units, self.slots)
-
-    @property
-    def height(self) -> int:
-        return max(1, self.slots // self.units)
-
-    def spot(self, unit: int, time: int) -> tuple[int, int]:
-        """The middle of the block of places (down, across) that shows a value."""
-        down = (
-            unit * self.height + self.height // 2
-            if self.units <= self.slots
-            else cell_of(unit, self.units, self.slots)
-        )
-        across = cell_of(time, self.timesteps, self.columns)
-        if self.timesteps < self.columns:
-            following = (
-                cell_of(time + 1, self.timesteps, self.columns) if time + 1 < self.timesteps else self.columns
-            )
-            across = (across + following - 1) // 2
-        return down, across
-
-    def share(self, down: int, across: int) -> tuple[slice, slice] | None:
-        """The units and timesteps behind a place, None outside."""
-        place = down // self.height
-        if not (0 <= place < self.places and 0 <= across < self.columns):
-            return None
-        return _share(place, self.units, self.places), _share(across, self.timesteps, self.columns)
-
-
-def _share(cell: int, count: int, cells: int) -> slice:
-    start = cell * count // cells
-    return slice(start, max(start + 1, (cell + 1) * count // cells))
 
 
 class Heatmap(CanvasWidget, can_focus=True):
@@ -148,42 +48,16 @@ class Heatmap(CanvasWidget, can_focus=True):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(
-            "left",
-            "move(0,-1)",
-            "time",
-            id="heatmap.left",
-            show=False,
-            tooltip="cursor to an earlier timestep",
-        ),
-        Binding(
-            "right", "move(0,1)", "time", id="heatmap.right", show=False, tooltip="cursor to a later timestep"
-        ),
-        Binding("up", "move(-1,0)", "unit", id="heatmap.up", show=False, tooltip="cursor to the unit above"),
-        Binding(
-            "down", "move(1,0)", "unit", id="heatmap.down", show=False, tooltip="cursor to the unit below"
-        ),
-        Binding(
-            "shift+left",
-            "step(0,-1)",
-            "time",
-            id="heatmap.step_left",
-            show=False,
-            tooltip="one timestep back",
-        ),
-        Binding(
-            "shift+right", "step(0,1)", "time", id="heatmap.step_right", show=False, tooltip="one timestep on"
-        ),
-        Binding("shift+up", "step(-1,0)", "unit", id="heatmap.step_up", show=False, tooltip="one unit up"),
-        Binding(
-            "shift+down", "step(1,0)", "unit", id="heatmap.step_down", show=False, tooltip="one unit down"
-        ),
-        Binding(
-            "home", "ends(0)", "first", id="heatmap.first", show=False, tooltip="cursor to the first timestep"
-        ),
-        Binding(
-            "end", "ends(1)", "last", id="heatmap.last", show=False, tooltip="cursor to the last timestep"
-        ),
+        _key("left", "move(0,-1)", "time", "left", "cursor to an earlier timestep"),
+        _key("right", "move(0,1)", "time", "right", "cursor to a later timestep"),
+        _key("up", "move(-1,0)", "unit", "up", "cursor to the unit above"),
+        _key("down", "move(1,0)", "unit", "down", "cursor to the unit below"),
+        _key("shift+left", "step(0,-1)", "time", "step_left", "one timestep back"),
+        _key("shift+right", "step(0,1)", "time", "step_right", "one timestep on"),
+        _key("shift+up", "step(-1,0)", "unit", "step_up", "one unit up"),
+        _key("shift+down", "step(1,0)", "unit", "step_down", "one unit down"),
+        _key("home", "ends(0)", "first", "first", "cursor to the first timestep"),
+        _key("end", "ends(1)", "last", "last", "cursor to the last timestep"),
     ]
     COMPONENT_CLASSES: ClassVar[set[str]] = {"heatmap--empty", "heatmap--nan"}
     DEFAULT_CSS = """
@@ -337,7 +211,7 @@ class Heatmap(CanvasWidget, can_focus=True):
             return "▀", Style(color=shades[top].background)
         return "▀", Style(color=shades[top].background, bgcolor=shades[bottom].background)
 
-    def _paint_cursor(self, canvas: Canvas, grid: _Grid, codes: NDArray[np.int64]) -> None:
+    def _paint_cursor(self, canvas: Canvas, grid: Grid, codes: NDArray[np.int64]) -> None:
         """The place of the cursor in black or white, whichever stands out; reversed without colour."""
         assert self._cursor is not None
         down, across = grid.spot(*self._cursor)
@@ -357,9 +231,9 @@ class Heatmap(CanvasWidget, can_focus=True):
             behind = Style(bgcolor=shades[other].background) if other < len(shades) else Style.null()
             canvas.write(across, row, "▄" if down % 2 else "▀", self.ink(behind + Style(color=contrast)))
 
-    def _grid(self, width: int, height: int) -> _Grid:
+    def _grid(self, width: int, height: int) -> Grid:
         units, timesteps = self._values.shape
-        return _Grid(units, timesteps, height, width, self.palette.half_blocks and units > height)
+        return Grid(units, timesteps, height, width, self.palette.half_blocks and units > height)
 
     def _go_to(self, share: tuple[slice, slice]) -> None:
         """Set the cursor on the value that a place shows: of its share, the one farthest from the middle."""

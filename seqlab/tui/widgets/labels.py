@@ -47,6 +47,10 @@ class LabelSpace:
         """Keep all labels out of these cells."""
         self._taken[rows, columns] = True
 
+    def avoid(self, rows: int | slice, columns: int | slice) -> None:
+        """Let labels cover these cells only if there is no other room."""
+        self._drawn[rows, columns] = True
+
     def take(self, row: int, column: int, width: int) -> bool:
         """Take exactly these cells, if they are on the picture and clear."""
         cells = np.s_[row, column : column + width]

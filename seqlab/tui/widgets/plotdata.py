@@ -1,4 +1,4 @@
-"""What a line plot shows, as plain frozen data: curves, levels, walls and spans over one x axis."""
+"""What a line plot shows, as plain frozen data: curves, levels, walls, marks and spans over one x axis."""
 
 from __future__ import annotations
 
@@ -55,6 +55,15 @@ class Wall:
 
 
 @dataclass(frozen=True)
+class Mark:
+    """A thin vertical line at x, where something was done, with words at its head: a name and a value."""
+
+    x: float
+    name: str
+    value: str = ""
+
+
+@dataclass(frozen=True)
 class Span:
     """A hatched stretch of x at the foot of the plot, from x0 to x1 inclusive, with words in its middle.
 
@@ -75,7 +84,9 @@ class PlotData:
         series: curves, the later above the earlier.
         levels: kept in sight, unless `y_limits` say otherwise: then an arrow at the edge names them.
         walls: when there are more than a quarter of the columns, they are counted instead of drawn.
+        marks: where something was done; those that are near one another become one.
         spans: hatched stretches.
+        cursor: the x of a vertical line, at which the legend gives values; None for none.
         x_limits: left and right end; the data's own when left out.
         y_limits: bottom and top; round values around data and levels when left out.
         x_ticks: where to label the x axis; round whole numbers when left out (see `axes.sequence_ticks`).
@@ -86,7 +97,9 @@ class PlotData:
     series: tuple[Series, ...] = ()
     levels: tuple[Level, ...] = ()
     walls: tuple[Wall, ...] = ()
+    marks: tuple[Mark, ...] = ()
     spans: tuple[Span, ...] = ()
+    cursor: float | None = None
     x_limits: Limits | None = None
     y_limits: Limits | None = None
     x_ticks: Ticks | None = None

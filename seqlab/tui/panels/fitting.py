@@ -1,0 +1,86 @@
+"""Whether what was read of a run has the shapes of that run: a folder may hold files of another one.
+
+Panels rely on shapes, and draw in the one thread that the screen has. So a frame or a probe that does not
+fit counts as empty, and a line says what is wrong with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from seqlab.runs.frames import Frame
+from seqlab.runs.tensors import Tensors
+
+if TYPE_CHECKING:
+    from seqlab.runs.reader import Snapshot
+    from seqlab.spec.schema import Spec
+
+Shape = tuple[int | None, ...]
+"""None: any number."""
+
+
+def fitted(snapshot: Snapshot) -> Snapshot:
+    """The snapshot with an empty frame, and without a probe, where they do not fit."""
+    problems = []
+    frame, probe = snapshot.frame, snapshot.probe
+    if frame is not None and (words := misfit(frame, snapshot.spec)):
+        frame = emptied(frame)
+        problems.append(words)
+    if probe is not None and (words := _differing(probe, _of_probe(snapshot.spec))):
+        probe = None
+        problems.append(f"probe.safetensors is of another run: {words}")
+    if not problems:
+        return snapshot
+    return replace(snapshot, frame=frame, probe=probe, problems=(*snapshot.problems, *problems))
+
+
+def misfit(frame: Frame, spec: Spec) -> str:
+    """What does not fit the run of a spec in a frame; "" if everything does."""
+    steps = -(-spec.task.timesteps // frame.time_stride)
+    words = _differing(frame.tensors, dict(_of_frame(frame.tensors, spec, steps)))
+    return f"the frame of step {frame.step:,} is of another run: {words}" if words else ""
+
+
+def emptied(frame: Frame) -> Frame:
+    """The frame with nothing in it."""
+    return replace(frame, tensors=MappingProxyType({}))
+
+
+def _of_frame(tensors: Tensors, spec: Spec, steps: int) -> Iterator[tuple[str, Shape]]:
+    """The shapes that tensors of these names have in a frame of so many timesteps."""
+    outputs = spec.task.outputs
+    yield from (("outputs", (steps, outputs)), ("free", (steps, outputs)))
+    yield "forecast", (spec.task.forecast_horizon, outputs)
+    for name in tensors:
+        _, _, what = name.partition("/")
+        if what in ("gradient", "gradient_full", "credit"):
+            yield name, (steps,)
+        elif what.startswith("state/"):
+            yield name, (steps, None)
+
+
+def _of_probe(spec: Spec) -> Mapping[str, Shape]:
+    """The shapes of a probe batch of any number of sequences."""
+    steps, outputs = spec.task.timesteps, spec.task.outputs
+    return {
+        "inputs": (steps, None, spec.task.features),
+        "mask": (steps, None),
+        "targets": (steps, None) if spec.loss.targets == "classes" else (steps, None, outputs),
+        "lengths": (None,),
+        "future": (spec.task.forecast_horizon, None, outputs),
+    }
+
+
+def _differing(tensors: Tensors, wanted: Mapping[str, Shape]) -> str:
+    """The first tensor of another shape, and the one it should have; "" if all are as they should be."""
+    for name, shape in wanted.items():
+        found = tensors[name].shape if name in tensors else shape
+        if len(found) != len(shape) or any(b not in (None, a) for a, b in zip(found, shape, strict=True)):
+            should = ", ".join("any" if size is None else f"{size}" for size in shape)
+            return f"{name} is {list(found)}, not [{should}]"
+        if name in tensors and not tensors[name].size:
+            return f"{name} is empty"
+    return ""
