@@ -184,7 +184,7 @@ def mark_text(palette: Palette, place: int) -> str:
 
 
 def mark_style(palette: Palette, place: int) -> Style:
-    """The style of that: a hue for each, taken round where there are more runs than hues."""
+    """The style of that: a hue for each of eight runs, taken round where there are more."""
     return palette.line(place, "bold")
 
 
