@@ -68,7 +68,7 @@ def test_a_worker_that_finishes_is_never_seen_as_lost(folder: Path) -> None:
             return "finished" in seen
 
         until(over)
-        process.wait(30)
+        process.wait(300)
     assert seen == {"training", "finished"}
 
 

@@ -74,5 +74,5 @@ def test_waiting_ends_when_the_run_is_over_or_the_time_is(folder: Path) -> None:
         waiting = threading.Thread(target=lambda: found.append(run.wait()))
         waiting.start()
         writer.set_status(state="stopped")
-        waiting.join(30)
+        waiting.join(300)
     assert found == ["stopped"]

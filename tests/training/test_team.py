@@ -69,5 +69,5 @@ def test_the_threads_end_when_the_team_is_closed_or_forgotten(how: str) -> None:
         del team
         gc.collect()
     for thread in others:
-        thread.join(60)
+        thread.join(300)
         assert not thread.is_alive()

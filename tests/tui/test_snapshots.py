@@ -111,4 +111,4 @@ async def test_a_screen_looks_as_it_was_kept(runs: Path, act: Act, size: tuple[i
             PICTURES.mkdir(exist_ok=True)
             path.write_text(plain(picture(pilot)))
         # The screen may still be on its way: it is right once it is the one that was kept.
-        await until(pilot, lambda: plain(picture(pilot)) == path.read_text(), 30)
+        await until(pilot, lambda: plain(picture(pilot)) == path.read_text())

@@ -61,7 +61,7 @@ def test_it_is_what_its_spec_gives_and_training_has_the_bits_it_has_without(star
     assert names(run).count("rival") == 1
     assert "refused" not in names(run)
     control.send(run.path, "stop")
-    assert worker.reap(60) == 0
+    assert worker.reap(300) == 0
     assert names(run)[-1] == "stopped"
 
     rival = Run(run.path).rival
@@ -82,7 +82,7 @@ def test_it_is_what_its_spec_gives_and_training_has_the_bits_it_has_without(star
     alone, other = start(small(SINE, **LONG))
     until(lambda: alone.rows > run.rows)
     control.send(alone.path, "stop")
-    assert other.reap(60) == 0
+    assert other.reap(300) == 0
     last = rows(run)[-1]["step"]
     logged = [row for row in rows(run) if row["step"] % 5 == 0]
     assert logged == [row for row in rows(alone) if row["step"] <= last and row["step"] % 5 == 0]
@@ -104,12 +104,12 @@ def test_a_run_that_goes_on_keeps_the_rival_it_has(start: Start) -> None:
     until(lambda: training(run))
     await_rival(run)
     os.kill(worker.pid, signal.SIGTERM)
-    assert worker.reap(60) == 0
+    assert worker.reap(300) == 0
     _, again = start(run.path)
     until(lambda: training(run) and "resumed" in names(run))
     tell(run, "rival")
     os.kill(again.pid, signal.SIGTERM)
-    assert again.reap(60) == 0
+    assert again.reap(300) == 0
     assert names(run).count("rival") == 1
     assert run.rival is not None
 
@@ -145,7 +145,7 @@ def test_one_that_fails_or_talks_nonsense_says_nothing(program: str, monkeypatch
     with Rivalry(small(SINE), said.append) as rivalry:
         assert rivalry.begin() == ""
         assert rivalry.process is not None
-        rivalry.process.wait(60)
+        rivalry.process.wait(300)
     assert said == []
 
 
