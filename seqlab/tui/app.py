@@ -201,8 +201,7 @@ class LabApp(App[None]):
 
     def lab_screen(self, folder: Path, worker: Worker | None, others: tuple[Path, ...] = ()) -> Screen[Any]:
         """The screen on which a run is watched, with others laid over it."""
-        more = {"others": others} if others else {}
-        screen: Screen[Any] = import_module(LAB_SCREEN).LabScreen(folder, worker, **more)
+        screen: Screen[Any] = import_module(LAB_SCREEN).LabScreen(folder, worker, others)
         return screen
 
     async def start_run(self, spec: Spec, standby: Standby) -> None:

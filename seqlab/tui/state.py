@@ -9,13 +9,10 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import platform
 import sys
-import traceback
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from importlib.metadata import version
 from pathlib import Path
 
 _LAYOUT = "layout.json"
@@ -94,6 +91,11 @@ def save(contents: Mapping[str, str]) -> tuple[str, str, bool]:
 
 def report(error: BaseException) -> str:
     """Write down how the lab broke down; returns a line that says so, and where to read it."""
+    # Not for the first paint of a lab that holds.
+    import platform
+    import traceback
+    from importlib.metadata import version
+
     what = traceback.format_exception_only(error)[-1].strip().splitlines()[0]
     said = f"the lab broke down: {what}"
     versions = ", ".join(f"{name} {version(name)}" for name in ("seqlab", "textual", "rich"))

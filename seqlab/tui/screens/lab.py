@@ -39,7 +39,6 @@ from seqlab.tui.screens.fork import ForkScreen
 from seqlab.tui.screens.lab_keys import BINDINGS, STEERING
 from seqlab.tui.screens.steer import SteerScreen
 from seqlab.tui.state import Layout, last_layout, remember, save
-from seqlab.tui.terminal import Terminal
 from seqlab.tui.widgets.too_small import TooSmall
 
 if TYPE_CHECKING:
@@ -151,9 +150,8 @@ class LabScreen(Screen[None], inherit_bindings=False):
 
     def _unseen(self) -> bool:
         """Whether the terminal is behind with what was sent already, or another screen covers this one."""
-        driver, front = self.app._driver, next(reversed(self.app.screen_stack), self)
-        covered = front is not self and not front.is_modal
-        return covered or (isinstance(driver, Terminal) and not driver.keeps_up)
+        front = next(reversed(self.app.screen_stack), self)
+        return self.app.congested or (front is not self and not front.is_modal)
 
     def on_screen_resume(self) -> None:
         """In front again: much may have changed meanwhile."""
