@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from seqlab.spec.problems import Problem
 
 FPS, FPS_REMOTE = 4.0, 2.5
-"""Pictures a second on this machine, and over SSH."""
+"""Pictures a second at most on this machine, and over SSH; fewer where they cost too much."""
 HEATMAP_FPS, HEATMAP_FPS_REMOTE = 2.0, 1.0
 """Heatmaps a second: most of what is sent of a picture is theirs."""
 
@@ -41,7 +41,7 @@ class Settings:
         "auto", "what curves are drawn with: auto (by locale and TERM), braille, block or ascii"
     )
     fps: Annotated[float, Ge(0), Le(30)] = _described(
-        0.0, f"pictures a second; 0: {FPS:g}, {FPS_REMOTE:g} over SSH"
+        0.0, f"pictures a second; 0: up to {FPS:g}, {FPS_REMOTE:g} over SSH, fewer on a slow machine"
     )
     heatmap_fps: Annotated[float, Ge(0), Le(30)] = _described(
         0.0, f"heatmaps a second; 0: {HEATMAP_FPS:g}, {HEATMAP_FPS_REMOTE:g} over SSH"

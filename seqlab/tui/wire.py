@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from itertools import repeat
 
 from rich.cells import cell_len
 
@@ -25,6 +26,8 @@ _TOKEN = re.compile(
     r"|(?P<other>\x1b[\]PX^_].*?(?:\x1b\\|\x07)|\x1b[ -/]*[0-Z\\^_`a-~]|.)",
     re.DOTALL,
 )
+_NARROW = re.compile("[ -~\u2500-\u25fc\u2800-\u28ff]*").fullmatch
+"""Text of characters that take a cell each: letters, lines and blocks, dots of braille."""
 _SYNCHRONISED = ("\x1b[?2026h", "\x1b[?2026l")
 _PICTURE = re.compile(r"\x1b\[(\?(47|1047|1049)[hl]|[\d;]*[@A-HJ-MPSTXZ`adefr])|\x1bc")
 """Sequences after which nothing is known of what the terminal shows."""
@@ -54,6 +57,7 @@ class Wire:
         """The terminal has another size; of what it shows nothing is known."""
         self._width, self._height = width, height
         self._wanted: list[list[Cell | None]] = [[None] * width for _ in range(height)]
+        self._wide = [False] * height  # whether a row has, or once had, characters that are not one cell wide
         self._column = self._row = 0
         self._style = ""
         self.forget()
@@ -99,9 +103,13 @@ class Wire:
         if self._row >= self._height:
             return
         row, style, column = self._wanted[self._row], self._style, self._column
-        plain = text.isascii()
+        if column + len(text) <= self._width and _NARROW(text):
+            row[column : column + len(text)] = zip(text, repeat(style))
+            column += len(text)
+            text = ""
         for character in text:
-            cells = 1 if plain else _cells(character)
+            cells = _cells(character)
+            self._wide[self._row] |= cells != 1
             if not cells:  # it belongs to the one before
                 before = row[column - 1] if column else None
                 if before is not None:
@@ -132,7 +140,7 @@ class Wire:
         if wanted == shown:
             return
         # Halves of wide characters cannot be sent alone: then the whole row goes.
-        whole = any(cell is not None and (not cell[0] or len(cell[0]) > 1) for cell in (*wanted, *shown))
+        whole = self._wide[y]
         for x, cell in enumerate(wanted):
             if cell is None or (cell == shown[x] and not whole):
                 continue

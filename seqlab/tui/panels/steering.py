@@ -60,6 +60,11 @@ class Steering:
         self._writer.shutdown(wait=False)
 
     @property
+    def waits(self) -> bool:
+        """Whether the worker was asked for something that it has not done yet."""
+        return bool(self.asked or self.values_asked)
+
+    @property
     def rate_asked(self) -> float | None:
         """The learning rate it was asked for and has not taken yet, or None."""
         return self.values_asked.get(LEARNING_RATE.field)

@@ -1,8 +1,8 @@
 """Following a run: look at its folder, in a thread, as often as there may be something new.
 
 The lab's only clock. A look hands back a frozen `Moment`, or why there is none; between looks it rests, for
-longer where nothing changes by itself, and not at all once a key wants something. What was wanted while a
-look was under way is seen by the next: wishes that were overtaken cost nothing.
+longer where nothing changes by itself or where pictures are dear, and not at all once a key wants something.
+What was wanted while a look was under way is seen by the next: wishes that were overtaken cost nothing.
 """
 
 from __future__ import annotations
@@ -34,7 +34,11 @@ TICK_FIRST = 0.1
 TICK_IDLE = 0.5
 """The same while nothing changes by itself."""
 HURRY, HURRY_FOR = 0.05, 2.0
-"""Seconds between looks, and for how long, after a key wanted something."""
+"""Seconds between looks, and for how long at most, while the worker has not done yet what a key wanted."""
+SHARE = 0.075
+"""Of a processor for the lab: after a picture that took long it rests for longer."""
+TICK_LONGEST = 1.0
+"""Seconds that it rests at most for that."""
 TOUCH = 2.0
 """Seconds between signs to the worker that somebody is looking."""
 
@@ -52,6 +56,7 @@ class Follower:
     Attributes:
         travel: which step the person wants to see.
         pause: seconds between looks at a run that is training.
+        share: of a processor that looking at it may take; 1 for no such limit.
     """
 
     def __init__(
@@ -64,7 +69,7 @@ class Follower:
     ) -> None:
         self.folder = folder
         self.travel = Travel()
-        self.pause = Settings().pause
+        self.pause, self.share = Settings().pause, SHARE
         self._worker = worker
         self._waiting, self._unseen = waiting, unseen
         self._overlay = Overlay(folder, others)
@@ -73,6 +78,7 @@ class Follower:
         self._touched = -TOUCH
         self._challenged = False
         self._hurry_until = 0.0
+        self._used = time.process_time()
         self._awake = asyncio.Event()
 
     async def follow(self, show: Callable[[Moment | RunError], None], wanted: Callable[[], bool]) -> None:
@@ -103,7 +109,7 @@ class Follower:
                 await asyncio.wait_for(self._awake.wait(), self._rest(found))
 
     def hurry(self) -> None:
-        """Look again at once, and often for a while."""
+        """Look again at once, and often until the worker has done what it was asked for."""
         self._hurry_until = time.monotonic() + HURRY_FOR
         self._awake.set()
 
@@ -138,13 +144,18 @@ class Follower:
 
     def _rest(self, found: Moment | RunError | None) -> float:
         """Seconds until the next look."""
-        if time.monotonic() < self._hurry_until:
+        before, self._used = self._used, time.process_time()
+        if not isinstance(found, Moment) or found.over:
+            return TICK_IDLE
+        idle = found.state == "paused"
+        if time.monotonic() < self._hurry_until and (idle or self._waiting()):
             return HURRY
-        if not isinstance(found, Moment) or found.over or (found.state == "paused" and not self._waiting()):
+        if idle:
             return TICK_IDLE
         if not found.snapshot.metrics:
             return TICK_FIRST
-        return self.pause
+        # What the picture before cost, drawing and sending included.
+        return max(self.pause, min((self._used - before) / self.share, TICK_LONGEST))
 
     def _hearsay(self) -> Hearsay | None:
         """Ask after the worker, before the folder is read."""

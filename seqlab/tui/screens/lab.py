@@ -79,7 +79,7 @@ class LabScreen(Screen[None], inherit_bindings=False):
         self.status, self.strips = StatusLine(), Strips(self.panels)
         self.trouble, self.voice = Trouble(), Voice()
         self.steering = Steering(folder, self._say)
-        self.follower = Follower(folder, worker, lambda: bool(self.steering.asked), self._unseen, others)
+        self.follower = Follower(folder, worker, lambda: self.steering.waits, self._unseen, others)
 
     def compose(self) -> ComposeResult:
         """Status, panels, strips, voice, keys."""
@@ -95,7 +95,10 @@ class LabScreen(Screen[None], inherit_bindings=False):
     def on_mount(self) -> None:
         """Begin to follow the run."""
         self.status.show("one moment")
-        self.follower.pause = settings_of(self.app).pause
+        settings = settings_of(self.app)
+        self.follower.pause = settings.pause
+        if settings.fps:  # as they wish
+            self.follower.share = 1.0
         left = last_layout()
         self.loss.logarithmic = left.logarithmic
         self.set_class(left.maximised, "-maximised")
@@ -237,17 +240,17 @@ class LabScreen(Screen[None], inherit_bindings=False):
         if moment is not None and not moment.snapshot.kept:
             self._say("no frame is kept yet to go back to", "information")
         elif moment is not None and self.follower.travel.scrub(moment, by):
-            self.follower.hurry()
+            self.follower.look()
 
     def action_first(self) -> None:
         """Go back to the first kept frame."""
         if self.moment is not None and self.follower.travel.first(self.moment):
-            self.follower.hurry()
+            self.follower.look()
 
     def action_live(self) -> None:
         """Come back to the present."""
         if self.follower.travel.live():
-            self.follower.hurry()
+            self.follower.look()
 
     def action_gate(self, by: int) -> None:
         """Show another gate or state."""

@@ -76,6 +76,7 @@ class CanvasWidget(Widget):
         self._strips: list[Strip] = []
         self._styles_by_ink: list[Style] = []
         self._inks: dict[Style, int] = {}
+        self._component_inks: dict[str, int] = {}
 
     def paint(self, canvas: Canvas) -> None:
         """Paint the whole content into an empty canvas of the widget's size."""
@@ -102,8 +103,11 @@ class CanvasWidget(Widget):
         return number
 
     def component_ink(self, name: str) -> int:
-        """The number of the style of one of the widget's COMPONENT_CLASSES."""
-        return self.ink(self.get_component_rich_style(name))
+        """The number of the style of one of the widget's COMPONENT_CLASSES. Textual works it out for long."""
+        number = self._component_inks.get(name)
+        if number is None:
+            number = self._component_inks[name] = self.ink(self.get_component_rich_style(name))
+        return number
 
     def redraw(self) -> None:
         """Paint again; rows that changed are sent, and nothing while the widget is out of sight."""
@@ -170,5 +174,6 @@ class CanvasWidget(Widget):
         self._palette = self._given_palette
         self._canvas = None
         self._inks.clear()
+        self._component_inks.clear()
         self._styles_by_ink.clear()
         self.refresh()
