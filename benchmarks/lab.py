@@ -55,7 +55,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         subprocess.run(
-            [*SEQLAB, "run", _spec(home, 50), "--out", str(home / "warm")], capture_output=True, check=True
+            [*SEQLAB, "run", spec_file(home, 50), "--out", str(home / "warm")],
+            capture_output=True,
+            check=True,
         )
         rows = [
             ("seqlab --version, seconds", 0.2, _spread(version() for _ in range(arguments.rounds))),
@@ -99,7 +101,7 @@ def version() -> float:
 
 def first_paint(home: Path) -> float:
     """Seconds from the start of the process to the first frame."""
-    with Terminal([*SEQLAB, "lab"], environment=_variables(home)) as terminal:
+    with Terminal([*SEQLAB, "lab"], environment=variables_of(home)) as terminal:
         return terminal.wait_for(lambda: "seqlab" in terminal.screen())
 
 
@@ -109,28 +111,28 @@ def first_loss(home: Path, variables: Mapping[str, str] | None = None) -> tuple[
     With a warm cache the key comes once the worker is ready, as for a person who has chosen something; with
     a cold one it comes at once, and everything is compiled on the way.
     """
-    with Terminal([*SEQLAB, "lab"], environment={**_variables(home), **(variables or {})}) as terminal:
+    with Terminal([*SEQLAB, "lab"], environment={**variables_of(home), **(variables or {})}) as terminal:
         ready = "Truncation" if variables else "worker ready"
         terminal.wait_for(lambda: ready in terminal.screen())
         start = time.monotonic()
         terminal.press("\r")
         longest, last = 0.0, start
-        while not _has_point(terminal.screen()):
+        while not has_point(terminal.screen()):
             if terminal.read_once(0.02):
                 longest, last = max(longest, time.monotonic() - last), time.monotonic()
             if time.monotonic() - start > 60:
                 raise TimeoutError(terminal.screen())
         seconds = time.monotonic() - start
-        _stop(terminal)  # or it would train on, beside the next measurement
+        stop(terminal)  # or it would train on, beside the next measurement
         return seconds, longest
 
 
 def key_to_paint(home: Path) -> tuple[list[float], dict[str, float]]:
     """Milliseconds from a key to its effect on the screen, and what the lab costs meanwhile."""
-    command = [*SEQLAB, "lab", _spec(home, 1_000_000)]
+    command = [*SEQLAB, "lab", spec_file(home, 1_000_000)]
     latencies = []
-    with Terminal(command, environment=_variables(home)) as terminal:
-        terminal.wait_for(lambda: _has_point(terminal.screen()), 60)
+    with Terminal(command, environment=variables_of(home)) as terminal:
+        terminal.wait_for(lambda: has_point(terminal.screen()), 60)
         own, written, start = terminal.processor_seconds()[0], len(terminal.data), time.monotonic()
         for number in range(KEYS):
             terminal.read(0.2 + 0.013 * (number % 7))  # not in step with the ticker
@@ -144,7 +146,7 @@ def key_to_paint(home: Path) -> tuple[list[float], dict[str, float]]:
             / span,
             "kB a second to the terminal": (len(terminal.data) - written) / 1000 / span,
         }
-        _stop(terminal)
+        stop(terminal)
     return latencies, shares
 
 
@@ -155,10 +157,10 @@ def rates_with_lab(home: Path, rounds: int) -> list[float]:
     """
     out = home / "long"
     subprocess.run(
-        [*SEQLAB, "run", "--detach", _spec(home, 10_000_000), "--out", str(out)],
+        [*SEQLAB, "run", "--detach", spec_file(home, 10_000_000), "--out", str(out)],
         check=True,
         capture_output=True,
-        env={**os.environ, **_variables(home)},
+        env={**os.environ, **variables_of(home)},
     )
     run = open_run(list_runs(out)[0])
     ratios = []
@@ -166,8 +168,8 @@ def rates_with_lab(home: Path, rounds: int) -> list[float]:
         time.sleep(0.1)
     alone = _rate(run)
     for _ in range(rounds):
-        with Terminal([*SEQLAB, "watch", str(run.path)], environment=_variables(home)) as terminal:
-            terminal.wait_for(lambda terminal=terminal: _has_point(terminal.screen()), 60)
+        with Terminal([*SEQLAB, "watch", str(run.path)], environment=variables_of(home)) as terminal:
+            terminal.wait_for(lambda terminal=terminal: has_point(terminal.screen()), 60)
             with_lab = _rate(run, lambda terminal=terminal: terminal.read(0.1))
             terminal.press("q")
             terminal.wait()
@@ -190,24 +192,24 @@ def _rate(run: Run, meanwhile: Callable[[], object] = lambda: time.sleep(0.1)) -
     return float((last - first) / (ended - began))
 
 
-def _has_point(screen: str) -> bool:
+def has_point(screen: str) -> bool:
     """Whether anything is drawn in the left half of the top panels."""
     rows = [line[1:58] for line in screen.splitlines()[2:16]]
     return any("\u2801" <= glyph <= "\u28ff" for row in rows for glyph in row)
 
 
-def _stop(terminal: Terminal) -> None:
+def stop(terminal: Terminal) -> None:
     terminal.press("s")
     terminal.wait_for(lambda: "stopped" in terminal.screen())
 
 
-def _spec(home: Path, steps: int) -> str:
+def spec_file(home: Path, steps: int) -> str:
     path = home / f"adding-{steps}.toml"
     path.write_text(SPEC.format(steps=steps))
     return str(path)
 
 
-def _variables(home: Path) -> dict[str, str]:
+def variables_of(home: Path) -> dict[str, str]:
     return {"SEQLAB_HOME": str(home / "runs")}
 
 

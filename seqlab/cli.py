@@ -9,14 +9,18 @@ import io
 import os
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from seqlab import console, options
 from seqlab.commands import tools, training
 from seqlab.options import Exit
+
+if TYPE_CHECKING:
+    from seqlab.spec import Spec
 
 
 def main() -> NoReturn:
@@ -96,12 +100,17 @@ def lab(
     Without SPEC, -s fills in fields of the form.
     """
     _needs_terminal()
-    chosen = options.load(spec, overrides) if spec is not None else None
     from seqlab.settings import load_settings
     from seqlab.tui.app import run_lab
 
-    settings = load_settings(**looks)
-    sys.exit(run_lab(chosen, overrides=overrides, out=out, threads=threads, settings=settings))
+    def read(note: Callable[[str], None]) -> Spec:
+        from seqlab.spec import load_spec
+
+        assert spec is not None
+        return load_spec(spec, overrides, note)
+
+    source, settings = (spec, read) if spec is not None else None, load_settings(**looks)
+    sys.exit(run_lab(source, overrides=overrides, out=out, threads=threads, settings=settings))
 
 
 @cli.command()

@@ -72,6 +72,11 @@ def settings_of(app: object) -> Settings:
     return getattr(app, "settings", None) or Settings()
 
 
+def key_hint(app: object, action: str, key: str) -> str:
+    """The key of an action as the lab's own words name it: `‹y›`, or what the person has put in its place."""
+    return f"‹{settings_of(app).keys.get(action, key).partition(',')[0]}›"
+
+
 def remote() -> bool:
     """Whether the terminal is at the other end of an SSH connection."""
     return "SSH_CONNECTION" in os.environ

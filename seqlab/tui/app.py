@@ -1,4 +1,4 @@
-"""The lab: Setup at the bottom, the lab of a run and the list of all runs on top, and what belongs to none.
+"""The lab: Setup, the lab of a run and the list of all runs, the way between them, and what belongs to none.
 
 `run_lab` is all that the command line needs. Nothing heavy is imported before the first paint.
 """
@@ -24,7 +24,9 @@ from textual.screen import Screen
 
 from seqlab.settings import Settings
 from seqlab.tui import themes
-from seqlab.tui.screens.setup import SetupScreen
+from seqlab.tui.notice import notice
+from seqlab.tui.opening import OpeningScreen
+from seqlab.tui.started import Started
 from seqlab.tui.state import report, save
 from seqlab.tui.terminal import Terminal
 from seqlab.tui.widgets.too_small import LEAST
@@ -36,17 +38,21 @@ if TYPE_CHECKING:
     from seqlab.spec.schema import Spec
     from seqlab.tui.standby import Standby
 
-LAB_SCREEN = "seqlab.tui.screens.lab"
-"""Loaded late: it draws with NumPy, which Setup does without."""
-RUNS_SCREEN = "seqlab.tui.screens.runs"
-"""Loaded late likewise."""
+SETUP_SCREEN, LAB_SCREEN, RUNS_SCREEN = (f"seqlab.tui.screens.{name}" for name in ("setup", "lab", "runs"))
+"""Loaded when they are needed; the last two draw with NumPy, which the first paint does without."""
 SETTLED = 3.0
 """Seconds after which most of what stays has been made. The garbage collector need not go through that again
 and again, for which it stops everything, keys too, for a tenth of a second."""
 
+LOOK_AFTER = 2.0
+"""Seconds between two looks whether a run that was started here has ended."""
+
+Load = Callable[[Callable[[str], None]], "Spec"]
+"""Reads a spec; is given what to tell about it to."""
+
 
 def run_lab(
-    source: Spec | None = None,
+    source: tuple[str, Load] | None = None,
     overrides: Sequence[str] = (),
     out: Path | None = None,
     threads: int | None = None,
@@ -57,7 +63,7 @@ def run_lab(
     """Open the lab and stay until the person leaves.
 
     Args:
-        source: a spec to start at once.
+        source: the name of a spec to start at once, and what reads it.
         overrides: `a.b=value` texts for the form.
         out: where new runs go; None for the usual place.
         threads: for workers; None leaves it to them.
@@ -69,16 +75,18 @@ def run_lab(
         The exit code: 0, 1 after a crash, 128 + n after signal n.
 
     Raises:
-        SpecError: the settings name a theme or an action that there is not.
+        SpecError: the settings name a theme or an action that there is not, or the spec cannot be read.
     """
     gc.set_threshold(10_000)
     app = LabApp(source, overrides, out, partial(_start_worker, threads), watch, settings, runs)
     app.run(mouse=app.settings.mouse)
-    app.let_go()
+    app.started.let_go()
+    if app.refused is not None:
+        raise app.refused
     try:
         if app._exception is not None:
             print(report(app._exception), file=sys.stderr, flush=True)
-        for line in app.farewell():
+        for line in app.started.farewell():
             print(line, flush=True)
     except OSError:  # the terminal is gone; what waits to be written must not trip the end either
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
@@ -89,7 +97,7 @@ class LabApp(App[None]):
     """The lab.
 
     Args:
-        source: a spec to start at once.
+        source: the name of a spec to start at once, and what reads it.
         overrides: for the form.
         out: where new runs go.
         worker_factory: starts a worker; None for no worker.
@@ -101,6 +109,8 @@ class LabApp(App[None]):
         SpecError: the settings name a theme or an action that there is not.
 
     Attributes:
+        started: the runs that were started or looked at here.
+        refused: why the spec that was to be started cannot be read.
         left_on: 128 + n once signal n has ended the lab, even if the terminal is gone and leaving it fails.
     """
 
@@ -125,7 +135,7 @@ class LabApp(App[None]):
 
     def __init__(
         self,
-        source: Spec | None = None,
+        source: tuple[str, Load] | None = None,
         overrides: Sequence[str] = (),
         out: Path | None = None,
         worker_factory: Callable[[], Worker] | None = None,
@@ -136,10 +146,12 @@ class LabApp(App[None]):
         colourless = "NO_COLOR" in os.environ
         # Unless colours are the terminal's own, Textual turns NO_COLOR into greys, which are colours still.
         super().__init__(driver_class=Terminal, ansi_color=True if colourless else None)
-        self.worker_factory = worker_factory
+        self.started = Started(worker_factory, out)
+        self.refused: Exception | None = None
         self._source, self._overrides, self._out, self._watch = source, overrides, out, watch
-        self._folders: list[Path] = [watch] if watch is not None else []
-        self._started: list[Worker] = []
+        self._spec: Spec | None = None
+        self._told: set[Path] = set()
+        self._below = 1  # screens that lie below all others
         self._listing: Listing | None = None
         self._runs_screen: Screen[Any] | None = None
         self._opens_runs = runs
@@ -156,25 +168,25 @@ class LabApp(App[None]):
         return themes.OTHERS
 
     def get_default_screen(self) -> Screen[Any]:
-        """Setup lies under everything."""
-        return SetupScreen(self._overrides, self._source)
+        """Setup, or a sign of life while something else is loaded."""
+        if self._watch is not None:
+            return OpeningScreen(self._watch.name, self._open_watched)
+        if self._source is not None:
+            return OpeningScreen(self._source[0], self._open_source)
+        if self._opens_runs:
+            return OpeningScreen("the list of runs", self._open_runs)
+        return self._setup()
 
     def on_mount(self) -> None:
-        """Leave properly on signals; open what was asked for."""
+        """Leave properly on signals."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGHUP):
             with suppress(NotImplementedError, RuntimeError, ValueError):  # not in the main thread
                 loop.add_signal_handler(number, self._leave_on, number)
-        if self._watch is not None:
-            self.open_run(self._watch, None)
-        elif self._source is not None:
-            self._start_source(self._source)
-        elif self._opens_runs:
-            self.action_runs()
-        else:
-            self.call_after_refresh(self._load_ahead)
+        self.call_after_refresh(self._load_ahead)
         self.set_keymap(self.settings.keys)
         self.set_timer(SETTLED, gc.freeze)
+        self.set_interval(LOOK_AFTER, self._look_after)
 
     def on_resize(self) -> None:
         """The terminal may show anything now, even if it has come back to the size that it had."""
@@ -205,49 +217,41 @@ class LabApp(App[None]):
         return screen
 
     async def start_run(self, spec: Spec, standby: Standby) -> None:
-        """Make a run folder, send a worker to it, and open the lab on it. No screen waits for the disk.
+        """Start a run, and open the lab on it.
 
         Raises:
             RunError: the folder cannot be made, or no worker can be started.
         """
-        from seqlab.runs.layout import create_run
-
-        self._send(await asyncio.to_thread(create_run, spec, self._out), standby)
+        self.open_run(await self.started.run(spec, standby))
 
     async def start_fork(self, origin: Path, step: int, overrides: Sequence[str]) -> None:
-        """Make a fork of a run, send a worker to it, and open the lab on it, with that run laid over it.
+        """Start a fork of a run, and open the lab on it, with that run laid over it.
 
         Raises:
             RunError: the folder cannot be made, or no worker can be started.
             SpecError: the fork cannot be what is asked for.
         """
-        from seqlab.runs.fork import create_fork
-        from seqlab.tui.standby import Standby
+        self.open_run(await self.started.fork(origin, step, overrides), (origin,))
 
-        folder = await asyncio.to_thread(create_fork, origin, step, overrides, self._out)
-        self._send(folder, Standby(self.worker_factory), others=(origin,))
-
-    def _send(self, folder: Path, standby: Standby, others: tuple[Path, ...] = ()) -> None:
-        worker = standby.run(folder)
-        self._started.append(worker)
-        self._folders.append(folder)
-        self.open_run(folder, worker, others)
-
-    def open_run(self, folder: Path, worker: Worker | None, others: tuple[Path, ...] = ()) -> None:
-        """Open the lab on a run, in place of another lab.
-
-        Args:
-            folder: the run.
-            worker: trains it, if this program started it; found if that was done here.
-            others: runs to lay over it.
-        """
+    def open_run(self, folder: Path, others: tuple[Path, ...] = ()) -> None:
+        """Open the lab on a run, in place of another lab, with others laid over it."""
         self.action_new_run()
-        if worker is None:
-            own = (each for each in self._started if each.folder == folder and each.alive)
-            worker = next(own, None)
-        if folder not in self._folders:
-            self._folders.append(folder)
-        self.push_screen(self.lab_screen(folder, worker, others))
+        self.push_screen(self.lab_screen(folder, self.started.worker_of(folder), others))
+
+    def show_setup(self) -> None:
+        """Put Setup over the sign of life, for good."""
+        self._below = 2
+        self.push_screen(self._setup())
+
+    def tell_end(self, folder: Path, state: str, step: int) -> None:
+        """Tell somebody who may look elsewhere that a run has ended; each time once."""
+        words = f"{folder.name}: {state} at step {step:,}"
+        if folder not in self._told:
+            self._told.add(folder)
+            if getattr(self.screen, "folder", None) != folder:
+                self.notify(words, title="A run has ended", markup=False)
+            if self._driver is not None and self.settings.notice:
+                self._driver.write(notice(words, self.settings.notice))
 
     def action_runs(self) -> None:
         """Show all runs, as they were left."""
@@ -259,7 +263,7 @@ class LabApp(App[None]):
 
     def action_new_run(self) -> None:
         """Back to Setup; a run that is under way goes on."""
-        while len(self.screen_stack) > 1:
+        while len(self.screen_stack) > self._below:
             self.pop_screen()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -283,47 +287,59 @@ class LabApp(App[None]):
         yield SystemCommand("Theme", "Change the colours", self.action_change_theme)
         yield SystemCommand("Picture", "Save the screen as an SVG in the current folder", self._picture)
 
-    def farewell(self) -> list[str]:
-        """What to say after leaving: which runs go on or wait, and how to come back to them."""
-        from seqlab.runs.layout import FINAL_STATES, RunError, home
-        from seqlab.runs.liveness import read_state
-
-        ended = {worker.folder for worker in self._started if not worker.alive}
-        lines = []
-        for folder in self._folders:
-            if folder in ended:  # though its last state may not say so
-                continue
-            with suppress(RunError, OSError):
-                status, state = read_state(folder)
-                if state not in FINAL_STATES and state != "lost":
-                    where = f"{state}, step {status.step:,} of {status.steps:,}"
-                    named = folder.name if folder.parent == home() else str(folder)
-                    goes = "it stays paused" if state == "paused" else "training goes on"
-                    lines.append(f"{folder.name}: {where}; {goes}.")
-                    lines.append(f"  seqlab watch {named}   comes back to it")
-        return lines
-
-    def let_go(self) -> None:
-        """Let the workers of all runs go; they train on."""
-        for worker in self._started:
-            worker.close()
+    def _setup(self) -> Screen[Any]:
+        screen: Screen[Any] = import_module(SETUP_SCREEN).SetupScreen(self._overrides, self._spec)
+        return screen
 
     @work
     async def _load_ahead(self) -> None:
-        """Once Setup is to be seen: load what the start key will need."""
-        for name in (LAB_SCREEN, RUNS_SCREEN):
+        """Once there is something to be seen: load what keys will need."""
+        for name in (LAB_SCREEN, RUNS_SCREEN, SETUP_SCREEN):
             await asyncio.to_thread(import_module, name)
 
-    @work
-    async def _start_source(self, spec: Spec) -> None:
+    async def _open_watched(self) -> None:
+        assert self._watch is not None
+        await asyncio.to_thread(import_module, LAB_SCREEN)
+        self.open_run(self._watch)
+
+    async def _open_runs(self) -> None:
+        await asyncio.to_thread(import_module, RUNS_SCREEN)
+        self.action_runs()
+
+    async def _open_source(self) -> None:
+        """Start the run of a spec; without one there is nothing to see here."""
         from seqlab.runs.layout import RunError
+        from seqlab.spec.problems import SpecError
         from seqlab.tui.standby import Standby
 
+        assert self._source is not None
+        standby, notes = Standby(self.started.worker_factory), list[str]()
         try:
-            await self.start_run(spec, Standby(self.worker_factory))
+            await asyncio.to_thread(standby.start)
+            try:
+                self._spec = await asyncio.to_thread(self._source[1], notes.append)
+            except SpecError as error:
+                self.refused = error
+                self.exit()
+                return
+            await asyncio.to_thread(import_module, LAB_SCREEN)
+            await self.start_run(self._spec, standby)
         except RunError as error:
-            if isinstance(self.screen, SetupScreen):
-                self.screen.notice(str(error))
+            notes.append(str(error))
+            self.show_setup()
+        finally:
+            standby.close()
+        for note in notes:
+            self.notify(note, severity="warning", markup=False)
+
+    async def _look_after(self) -> None:
+        from seqlab.runs.layout import RunError
+        from seqlab.runs.liveness import read_state
+
+        for folder in self.started.just_ended():
+            with suppress(RunError):
+                status, state = await asyncio.to_thread(read_state, folder)
+                self.tell_end(folder, state, status.step)
 
     def _picture(self) -> None:
         title, words, well = save({".svg": self.export_screenshot()})

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -17,10 +18,12 @@ from seqlab.runs.launch import Worker
 from seqlab.runs.layout import create_run, list_runs
 from seqlab.runs.liveness import read_status
 from seqlab.runs.run import Run
+from seqlab.spec import Spec, load_spec
 from seqlab.tui.app import LabApp
 from seqlab.tui.screens.lab import LabScreen
 from seqlab.tui.screens.runs import RunsScreen
 from seqlab.tui.screens.setup import SetupScreen
+from seqlab.tui.widgets.topline import TopLine
 from tests.conftest import small
 from tests.tui.conftest import Begin
 from tests.tui.waiting import until
@@ -65,21 +68,60 @@ async def test_from_setup_to_a_falling_loss(tmp_path: Path) -> None:
         await until(pilot, lambda: isinstance(app.screen, LabScreen) and app.screen is not lab, 300)
         lab = app.screen
         assert isinstance(lab, LabScreen)
-        assert lab.follower._worker is app._started[0]
+        assert lab.follower._worker is app.started.workers[0]
         await until(pilot, lambda: lab.moment is not None, 300)
         await pilot.press("s")
         run = Run(list_runs(tmp_path)[0])
         await until(pilot, lambda: run.state == "stopped", 300)
         await until(pilot, lambda: "stopped" in str(lab.status.render()), 300)
-    app.let_go()
+    app.started.let_go()
 
 
-async def test_watching_opens_on_the_run_with_setup_beneath(tmp_path: Path) -> None:
+async def test_watching_opens_on_the_run_and_behind_it_is_setup(tmp_path: Path) -> None:
     folder = create_run(small(), tmp_path)
     app = LabApp(watch=folder)
     async with app.run_test(size=(120, 36)) as pilot:
+        assert f"opening {folder.name}" in str(app.screen.query_one(TopLine).render())
         await until(pilot, lambda: isinstance(app.screen, LabScreen))
-        assert isinstance(app.screen_stack[0], SetupScreen)
+        assert app.started.folders == [folder]
+        await pilot.press("n")
+        await until(pilot, lambda: isinstance(app.screen, SetupScreen))
+        setup = app.screen
+        app.open_run(folder)
+        await until(pilot, lambda: isinstance(app.screen, LabScreen))
+        await pilot.press("n")
+        await until(pilot, lambda: app.screen is setup)  # as it was left
+
+
+async def test_behind_the_list_of_runs_is_setup(tmp_path: Path) -> None:
+    app = LabApp(out=tmp_path, runs=True)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await until(pilot, lambda: isinstance(app.screen, RunsScreen))
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(app.screen, SetupScreen))
+
+
+async def test_a_spec_that_cannot_be_read_ends_the_lab_with_the_reason() -> None:
+    app = LabApp(("nothing", lambda note: load_spec("nothing")))
+    async with app.run_test() as pilot:
+        await until(pilot, lambda: app.refused is not None)
+    assert "nothing" in str(app.refused)
+
+
+async def test_what_the_overrides_reset_is_told_and_a_run_that_cannot_begin_is_too(tmp_path: Path) -> None:
+    (tmp_path / "runs").touch()  # no folder
+
+    def read(note: Callable[[str], None]) -> Spec:
+        note("sgd has no beta1")
+        return small()
+
+    app = LabApp(("small", read), out=tmp_path / "runs")
+    async with app.run_test(notifications=True) as pilot:
+        await until(pilot, lambda: isinstance(app.screen, SetupScreen))
+        await until(pilot, lambda: len(app._notifications) == 2)
+        said = [each.message for each in app._notifications]
+        assert said[0] == "sgd has no beta1"
+        assert str(tmp_path / "runs") in said[1]
 
 
 async def test_every_key_has_a_name_and_words() -> None:
@@ -135,8 +177,8 @@ async def test_the_picture_is_saved_where_it_can_be_and_a_toast_says_where(
 
 
 def said_on_leaving(app: LabApp, folder: Path, worker: Worker) -> str:
-    app._folders, app._started = [folder], [worker]
-    return "\n".join(app.farewell())
+    app.started.folders, app.started.workers = [folder], [worker]
+    return "\n".join(app.started.farewell())
 
 
 async def test_on_leaving_it_says_of_each_run_whether_it_trains_or_waits(begin: Begin) -> None:

@@ -82,6 +82,14 @@ async def test_a_typed_number_is_in_the_spec_at_once() -> None:
         assert form_.checked.spec.task.timesteps == 64
 
 
+async def test_keys_that_come_in_a_burst_are_taken_in_their_order() -> None:
+    async with form() as (pilot, form_):
+        await focus(pilot, form_, ("task", "length"))
+        for key in ("1", "2", "backspace", "3", "left", "7", "home", "4", "end", "5"):
+            pilot.app.post_message(events.Key(key, key if len(key) == 1 else None))
+        await until(pilot, lambda: field(form_, ("task", "length")).query_one(Input).value == "41735")
+
+
 async def test_the_bar_of_reach_follows_the_truncation_as_it_is_typed() -> None:
     async with form() as (pilot, form_):
         await focus(pilot, form_, TRUNCATION)

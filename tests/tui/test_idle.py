@@ -79,7 +79,7 @@ async def test_behind_a_run_setup_rests_whether_or_not_it_was_in_front_before(
         await until(pilot, lambda: rest.unstirred >= LOOKS)
         await pilot.press("n")
         await until(pilot, lambda: isinstance(app.screen, SetupScreen) and app.screen.ready)
-        app.open_run(finished("adding"), None)
+        app.open_run(finished("adding"))
         await until(pilot, lambda: isinstance(app.screen, LabScreen) and app.screen.moment is not None)
         rest.unstirred = 0
         await until(pilot, lambda: rest.unstirred >= LOOKS)

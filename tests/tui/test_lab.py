@@ -41,7 +41,8 @@ async def lab(
     app = LabApp(**of_the_app)
     app.NOTIFICATION_TIMEOUT = 600  # on a slow machine words may be gone before they are read
     async with app.run_test(size=size) as pilot:
-        app.open_run(folder, worker)
+        app.started.workers += [worker] if worker is not None else []
+        app.open_run(folder)
         await until(pilot, lambda: isinstance(app.screen, LabScreen))
         screen = app.screen
         assert isinstance(screen, LabScreen)

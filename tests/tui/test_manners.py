@@ -95,18 +95,25 @@ async def test_the_lab_opens_as_it_was_left(finished: Finished) -> None:
     assert last_layout() == Layout(panel=3, maximised=False, logarithmic=False)
 
 
-async def test_the_end_of_a_run_is_told_to_who_looks_elsewhere(
-    begin: Begin, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("elsewhere", [False, True], ids=["on that run", "elsewhere"])
+async def test_the_end_of_a_run_is_told_once(
+    elsewhere: bool, begin: Begin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[str] = []
-    monkeypatch.setattr(LabScreen, "_tell", lambda _, words: told.append(words))
+    monkeypatch.setattr("seqlab.tui.app.notice", lambda words, how: told.append(words) or "")
     folder, worker = begin()
-    async with lab(folder, worker) as (pilot, screen):
+    async with lab(folder, worker, settings=Settings(notice=("bell",))) as (pilot, screen):
         await until(pilot, lambda: screen.moment is not None and screen.moment.state == "training")
+        if elsewhere:
+            await pilot.press("n")
         assert told == []
         control.send(folder, "stop")
         await until(pilot, lambda: told)
-    assert told[0].startswith(f"{folder.name}: stopped at step ")
+        await until(pilot, lambda: not worker.alive)
+        await pilot.app._look_after()
+        assert len(told) == 1
+        assert told[0].startswith(f"{folder.name}: stopped at step ")
+        assert (told[0] in [each.message for each in pilot.app._notifications]) == elsewhere
 
 
 async def test_settings_choose_theme_characters_and_rates() -> None:
@@ -142,6 +149,7 @@ async def test_a_key_of_ones_own_does_what_the_old_one_did(finished: Finished) -
         before = screen.loss.logarithmic
         await pilot.press("y")
         assert screen.loss.logarithmic is before
+        assert "‹L›" in str(screen.loss.border_title)
         await pilot.press("L")
         assert screen.loss.logarithmic is not before
 

@@ -234,7 +234,7 @@ async def test_eight_runs_lie_over_one_another_on_any_screen(
     app = LabApp()
     app.get_default_screen = Floor  # type: ignore[method-assign]
     async with app.run_test(size=FOUR) as pilot:
-        app.open_run(finished("adding"), None, others=tuple(runs))
+        app.open_run(finished("adding"), tuple(runs))
         await until(pilot, lambda: isinstance(app.screen, LabScreen))
         screen = app.screen
         assert isinstance(screen, LabScreen)

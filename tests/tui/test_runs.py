@@ -220,7 +220,7 @@ async def test_setup_says_which_runs_are_under_way_and_rests_while_one_is_looked
         assert setup._standby is not None
         setup._standby.start = lambda: started.append(True)  # type: ignore[method-assign]
         for each in (folder, other):  # from one run to another, past Setup
-            app.open_run(each, None)
+            app.open_run(each)
             lab = app.screen
             assert isinstance(lab, LabScreen)
             await until(pilot, lambda lab=lab: lab.moment)

@@ -89,7 +89,7 @@ async def setup(
             await until(pilot, lambda: screen.ready)
             yield pilot, screen
     finally:
-        app.let_go()
+        app.started.let_go()
 
 
 def text_of(widget: Any) -> str:
@@ -406,17 +406,17 @@ async def test_the_text_about_a_preset_says_when_it_was_changed() -> None:
 
 async def test_behind_the_lab_on_a_given_spec_setup_shows_that_spec(tmp_path: Path) -> None:
     spec = small(steps=30, truncation=3)
-    app = LabApp(spec, worker_factory=Worker, out=tmp_path / "runs")
+    app = LabApp(("small", lambda note: spec), worker_factory=Worker, out=tmp_path / "runs")
     try:
         async with app.run_test(size=(120, 36)) as pilot:
             await until(pilot, lambda: isinstance(app.screen, LabScreen))
             await pilot.press("n")
+            await until(pilot, lambda: isinstance(app.screen, SetupScreen) and app.screen.ready)
             screen = app.screen
             assert isinstance(screen, SetupScreen)
-            await until(pilot, lambda: screen.ready)
             assert screen.spec == spec
     finally:
-        app.let_go()
+        app.started.let_go()
 
 
 async def test_the_screen_goes_on_while_the_run_folder_is_made(

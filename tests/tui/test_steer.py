@@ -42,7 +42,8 @@ async def lab(folder: Path, worker: Worker | None = None) -> AsyncIterator[tuple
     app.get_default_screen = Floor  # type: ignore[method-assign]
     app.NOTIFICATION_TIMEOUT = 600
     async with app.run_test(size=(80, 24), notifications=True) as pilot:
-        app.open_run(folder, worker)
+        app.started.workers += [worker] if worker is not None else []
+        app.open_run(folder)
         await until(pilot, lambda: isinstance(app.screen, LabScreen))
         screen = app.screen
         assert isinstance(screen, LabScreen)

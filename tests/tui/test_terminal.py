@@ -113,6 +113,25 @@ def test_leaving_a_run_says_that_it_goes_on_and_how_to_come_back(opened: Open, s
     assert run.state == "stopped"
 
 
+def test_several_labs_look_at_one_run_and_killing_one_leaves_the_run_and_the_others(
+    opened: Open, spec: str, tmp_path: Path
+):
+    first = opened("lab", spec)
+    run = training(first, tmp_path)
+    second = opened("watch", run.name)
+    second.wait_for(lambda: step_on(second.screen()) > 0, 300)
+    os.kill(first.pid, signal.SIGKILL)
+    assert first.wait(300) == -signal.SIGKILL
+    before = step_on(second.screen())
+    second.wait_for(lambda: step_on(second.screen()) > before, 300)
+    third = opened("watch", run.name)
+    third.wait_for(lambda: step_on(third.screen()) > before, 300)
+    third.press(" ")
+    second.wait_for(lambda: "paused" in second.screen(), 300)
+    second.press("s")
+    third.wait_for(lambda: "stopped" in third.screen(), 300)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_signals_give_the_terminal_back_and_leave_the_run(number, opened: Open, spec: str, tmp_path: Path):
     terminal = opened("lab", spec)

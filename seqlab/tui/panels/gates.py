@@ -12,7 +12,7 @@ from textual.app import ComposeResult
 from textual.content import Content
 
 from seqlab.cells.base import ATTENTION, State
-from seqlab.settings import settings_of
+from seqlab.settings import key_hint, settings_of
 from seqlab.tui.panels.base import READING, Line, Panel, tinted
 from seqlab.tui.panels.moment import Moment
 from seqlab.tui.panels.numbers import state_numbers
@@ -129,9 +129,10 @@ class GatesPanel(Panel, can_focus=False):
         self._write_foot()
         layers = moment.snapshot.spec.model.layers
         name = state.label if state.label == state.name else f"{state.label} {state.name}"
-        keys = f"{name} ‹g›" if len(states) > 1 else name
+        keys = f"{name} {key_hint(self.app, 'lab.gate', 'g')}" if len(states) > 1 else name
         if layers > 1:
-            keys += f"  layer {self.shown_layer + 1} of {layers} ‹l›"
+            hint = key_hint(self.app, "lab.layer", "l")
+            keys += f"  layer {self.shown_layer + 1} of {layers} {hint}"
         title = keys[:1].upper() + keys[1:]
         room = self.room_beside(title)
         rows = self._rows(state)

@@ -10,6 +10,7 @@ from textual.content import Content
 
 from seqlab.runs.metrics import Series as Metric
 from seqlab.runs.reader import RungValue, Snapshot
+from seqlab.settings import key_hint
 from seqlab.tui.panels.base import READING, Panel, tinted
 from seqlab.tui.panels.marks import marks_of
 from seqlab.tui.panels.moment import Moment, Other
@@ -157,7 +158,8 @@ class LossPanel(Panel):
         loss = moment.snapshot.spec.loss
         self.plot.show(loss_plot(moment, self.logarithmic))
         self.legend.tell(legend_of(moment), self.plot.palette, *self.content_size)
-        scale = Content.assemble(("log" if self.logarithmic else "linear", "$muted"), (" ‹y›", "$accent"))
+        hint = key_hint(self.app, "lab.log", "y")
+        scale = Content.assemble(("log" if self.logarithmic else "linear", "$muted"), (f" {hint}", "$accent"))
         legend = self.plot.legend()
         right = Content(" · ").join([legend, scale]) if legend.cell_length else scale
         titles = (f"Loss ({loss.label}, {loss.unit})", f"Loss ({loss.label})", "Loss")

@@ -22,8 +22,7 @@ from textual.screen import Screen
 
 from seqlab.runs.layout import RunError, home
 from seqlab.runs.repro import repro_command
-from seqlab.settings import settings_of
-from seqlab.tui.notice import notice
+from seqlab.settings import key_hint, settings_of
 from seqlab.tui.panels.base import Panel
 from seqlab.tui.panels.gates import GatesPanel
 from seqlab.tui.panels.gradient import GradientPanel
@@ -135,7 +134,7 @@ class LabScreen(Screen[None], inherit_bindings=False):
             return
         before, self.moment = self.moment, found
         if before is not None and found.over and not before.over:
-            self._tell(f"{self.folder.name}: {found.state} at step {found.step:,}")
+            self.app.tell_end(self.folder, found.state, found.step)
         if before is None or before.state != found.state:
             self.refresh_bindings()
         self.steering.follow(found)
@@ -284,10 +283,8 @@ class LabScreen(Screen[None], inherit_bindings=False):
             command = repro_command(self.moment.snapshot.spec, self.folder)
             numbers, words = self.chosen.numbers(self.moment), f"and the numbers of the {self.chosen.label}"
             if len(numbers) > MOST_COPIED:
-                numbers, words = (
-                    "",
-                    f"without the numbers of the {self.chosen.label}, too many: ‹e› saves them",
-                )
+                saves = f"{key_hint(self.app, 'lab.save', 'e')} saves them"
+                numbers, words = "", f"without the numbers of the {self.chosen.label}, too many: {saves}"
             self.app.copy_to_clipboard(f"{command}\n{numbers}")
             self.notify(f"{command}\n{words}", title="Copied", markup=False)
 
@@ -306,12 +303,6 @@ class LabScreen(Screen[None], inherit_bindings=False):
         if title:
             named = self.folder.name if self.folder.parent == home() else self.folder
             app.notify(f"seqlab watch {named} comes back to it", title=title, markup=False)
-
-    def _tell(self, words: str) -> None:
-        """Tell somebody who may look elsewhere."""
-        driver, how = self.app._driver, settings_of(self.app).notice
-        if driver is not None and how:
-            driver.write(notice(words, how))
 
     def _left_behind(self) -> str:
         """What the run does while nobody looks; "" if it does nothing any more."""

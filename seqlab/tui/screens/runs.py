@@ -198,12 +198,12 @@ class RunsScreen(Screen[None], inherit_bindings=False):
         elif row is not None and row.ill:
             self._say(f"{row.name}: {row.message}", "warning")
         elif row is not None:
-            self.app.open_run(row.folder, None)
+            self.app.open_run(row.folder)
 
     def action_overlay(self) -> None:
         """Open the lab on the first marked run, with the others over it."""
         first, *others = self.marked
-        self.app.open_run(first, None, others=tuple(others))
+        self.app.open_run(first, tuple(others))
 
     def action_mark(self) -> None:
         """Mark the run, or take the mark away, and go on to the next."""

@@ -194,7 +194,7 @@ class SetupScreen(Screen[None], inherit_bindings=False):
     def _load(self) -> None:
         from seqlab.tui.standby import Standby
 
-        self._standby = Standby(self.app.worker_factory)
+        self._standby = Standby(self.app.started.worker_factory)
         self._standby.start()
         # The rest is imported while the worker imports as well.
         from seqlab.spec.problems import SpecError

@@ -19,23 +19,16 @@ from textual.widget import Widget
 from textual.widgets import Input, Select, Static
 
 from seqlab.tui.draft import Draft, Entry, Path
+from seqlab.tui.widgets.line_input import LineInput
 from seqlab.tui.wording import NOTHING
 
 EDITOR_WIDTH = 14
 """Cells of a picker or a number; the stylesheet has the same."""
 _NUMERIC = frozenset("0123456789.-+eE")
-_NOT_A_FIELDS = ("enter", "ctrl+c,super+c")
-"""Keys of an Input that belong to the screen: start, and leaving."""
 
 
-def _editing_keys() -> list[BindingType]:
-    return [key for key in Input.BINDINGS if isinstance(key, Binding) and key.key not in _NOT_A_FIELDS]
-
-
-class NumberInput(Input, inherit_bindings=False):
+class NumberInput(LineInput):
     """Takes the characters of numbers and leaves every other key to the screen."""
-
-    BINDINGS: ClassVar[list[BindingType]] = _editing_keys()
 
     def __init__(self, value: str, placeholder: str, also: str = "") -> None:
         super().__init__(value, placeholder, max_length=40, compact=True, classes="stop")
@@ -51,11 +44,10 @@ class NumberInput(Input, inherit_bindings=False):
             event.prevent_default()
 
 
-class TextInput(Input, inherit_bindings=False):
+class TextInput(LineInput):
     """A line of text, in which letters are letters; escape leaves it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        *_editing_keys(),
         Binding(
             "escape",
             "leave",

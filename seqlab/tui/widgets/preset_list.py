@@ -16,9 +16,10 @@ from textual.widgets import Input, OptionList
 from textual.widgets.option_list import Option
 
 from seqlab.tui.draft import Preset
+from seqlab.tui.widgets.line_input import LineInput
 
 
-class FindInput(Input):
+class FindInput(LineInput):
     """What is typed here is looked for; up and down go through what is found."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
