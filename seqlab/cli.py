@@ -101,7 +101,7 @@ def lab(
     """
     _needs_terminal()
     from seqlab.settings import load_settings
-    from seqlab.tui.app import run_lab
+    from seqlab.tui.run import run_lab
 
     def read(note: Callable[[str], None]) -> Spec:
         from seqlab.spec import load_spec
@@ -130,7 +130,7 @@ def watch(run: str | None, out: Path | None, **looks: Any) -> None:
     else:
         folder = find_run(run, out)
     from seqlab.settings import load_settings
-    from seqlab.tui.app import run_lab
+    from seqlab.tui.run import run_lab
 
     sys.exit(run_lab(watch=folder, out=out, settings=load_settings(**looks)))
 
@@ -143,7 +143,7 @@ def runs(out: Path | None, as_json: bool, as_list: bool) -> None:
     """Browse all runs on a terminal; elsewhere list them, newest first."""
     if not (as_json or as_list) and _has_terminal():
         from seqlab.settings import load_settings
-        from seqlab.tui.app import run_lab
+        from seqlab.tui.run import run_lab
 
         sys.exit(run_lab(out=out, settings=load_settings(), runs=True))
     from seqlab.runs.listing import Listing

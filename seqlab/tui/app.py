@@ -1,6 +1,6 @@
 """The lab: Setup, the lab of a run and the list of all runs, the way between them, and what belongs to none.
 
-`run_lab` is all that the command line needs. Nothing heavy is imported before the first paint.
+Nothing heavy is imported before the first paint.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ import asyncio
 import gc
 import os
 import signal
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
@@ -25,9 +24,9 @@ from textual.screen import Screen
 from seqlab.settings import Settings
 from seqlab.tui import themes
 from seqlab.tui.notice import notice
-from seqlab.tui.opening import OpeningScreen
+from seqlab.tui.opening import LAB, RUNS, SETUP, Load, OpeningScreen, open_runs, open_source, open_watched
 from seqlab.tui.started import Started
-from seqlab.tui.state import report, save
+from seqlab.tui.state import save
 from seqlab.tui.terminal import Terminal
 from seqlab.tui.widgets.too_small import LEAST
 from seqlab.tui.wishes import check_keys, check_theme
@@ -38,59 +37,11 @@ if TYPE_CHECKING:
     from seqlab.spec.schema import Spec
     from seqlab.tui.standby import Standby
 
-SETUP_SCREEN, LAB_SCREEN, RUNS_SCREEN = (f"seqlab.tui.screens.{name}" for name in ("setup", "lab", "runs"))
-"""Loaded when they are needed; the last two draw with NumPy, which the first paint does without."""
 SETTLED = 3.0
 """Seconds after which most of what stays has been made. The garbage collector need not go through that again
 and again, for which it stops everything, keys too, for a tenth of a second."""
-
 LOOK_AFTER = 2.0
 """Seconds between two looks whether a run that was started here has ended."""
-
-Load = Callable[[Callable[[str], None]], "Spec"]
-"""Reads a spec; is given what to tell about it to."""
-
-
-def run_lab(
-    source: tuple[str, Load] | None = None,
-    overrides: Sequence[str] = (),
-    out: Path | None = None,
-    threads: int | None = None,
-    watch: Path | None = None,
-    settings: Settings | None = None,
-    runs: bool = False,
-) -> int:
-    """Open the lab and stay until the person leaves.
-
-    Args:
-        source: the name of a spec to start at once, and what reads it.
-        overrides: `a.b=value` texts for the form.
-        out: where new runs go; None for the usual place.
-        threads: for workers; None leaves it to them.
-        watch: a run folder to open the lab on.
-        settings: how the lab looks and behaves; None for the defaults.
-        runs: open the list of all runs.
-
-    Returns:
-        The exit code: 0, 1 after a crash, 128 + n after signal n.
-
-    Raises:
-        SpecError: the settings name a theme or an action that there is not, or the spec cannot be read.
-    """
-    gc.set_threshold(10_000)
-    app = LabApp(source, overrides, out, partial(_start_worker, threads), watch, settings, runs)
-    app.run(mouse=app.settings.mouse)
-    app.started.let_go()
-    if app.refused is not None:
-        raise app.refused
-    try:
-        if app._exception is not None:
-            print(report(app._exception), file=sys.stderr, flush=True)
-        for line in app.started.farewell():
-            print(line, flush=True)
-    except OSError:  # the terminal is gone; what waits to be written must not trip the end either
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    return app.left_on or app.return_code or 0
 
 
 class LabApp(App[None]):
@@ -110,6 +61,7 @@ class LabApp(App[None]):
 
     Attributes:
         started: the runs that were started or looked at here.
+        spec: that was to be started, once it is read.
         refused: why the spec that was to be started cannot be read.
         left_on: 128 + n once signal n has ended the lab, even if the terminal is gone and leaving it fails.
     """
@@ -149,7 +101,7 @@ class LabApp(App[None]):
         self.started = Started(worker_factory, out)
         self.refused: Exception | None = None
         self._source, self._overrides, self._out, self._watch = source, overrides, out, watch
-        self._spec: Spec | None = None
+        self.spec: Spec | None = None
         self._told: set[Path] = set()
         self._below = 1  # screens that lie below all others
         self._listing: Listing | None = None
@@ -170,11 +122,11 @@ class LabApp(App[None]):
     def get_default_screen(self) -> Screen[Any]:
         """Setup, or a sign of life while something else is loaded."""
         if self._watch is not None:
-            return OpeningScreen(self._watch.name, self._open_watched)
+            return OpeningScreen(self._watch.name, partial(open_watched, self, self._watch))
         if self._source is not None:
-            return OpeningScreen(self._source[0], self._open_source)
+            return OpeningScreen(self._source[0], partial(open_source, self, self._source[1]))
         if self._opens_runs:
-            return OpeningScreen("the list of runs", self._open_runs)
+            return OpeningScreen("the list of runs", partial(open_runs, self))
         return self._setup()
 
     def on_mount(self) -> None:
@@ -213,7 +165,7 @@ class LabApp(App[None]):
 
     def lab_screen(self, folder: Path, worker: Worker | None, others: tuple[Path, ...] = ()) -> Screen[Any]:
         """The screen on which a run is watched, with others laid over it."""
-        screen: Screen[Any] = import_module(LAB_SCREEN).LabScreen(folder, worker, others)
+        screen: Screen[Any] = import_module(LAB).LabScreen(folder, worker, others)
         return screen
 
     async def start_run(self, spec: Spec, standby: Standby) -> None:
@@ -256,7 +208,7 @@ class LabApp(App[None]):
     def action_runs(self) -> None:
         """Show all runs, as they were left."""
         if self._runs_screen is None:
-            self._runs_screen = import_module(RUNS_SCREEN).RunsScreen(self.listing)
+            self._runs_screen = import_module(RUNS).RunsScreen(self.listing)
             self.install_screen(self._runs_screen, "runs")
         if self._runs_screen not in self.screen_stack:
             self.push_screen(self._runs_screen)
@@ -288,49 +240,14 @@ class LabApp(App[None]):
         yield SystemCommand("Picture", "Save the screen as an SVG in the current folder", self._picture)
 
     def _setup(self) -> Screen[Any]:
-        screen: Screen[Any] = import_module(SETUP_SCREEN).SetupScreen(self._overrides, self._spec)
+        screen: Screen[Any] = import_module(SETUP).SetupScreen(self._overrides, self.spec)
         return screen
 
     @work
     async def _load_ahead(self) -> None:
         """Once there is something to be seen: load what keys will need."""
-        for name in (LAB_SCREEN, RUNS_SCREEN, SETUP_SCREEN):
+        for name in (LAB, RUNS, SETUP):
             await asyncio.to_thread(import_module, name)
-
-    async def _open_watched(self) -> None:
-        assert self._watch is not None
-        await asyncio.to_thread(import_module, LAB_SCREEN)
-        self.open_run(self._watch)
-
-    async def _open_runs(self) -> None:
-        await asyncio.to_thread(import_module, RUNS_SCREEN)
-        self.action_runs()
-
-    async def _open_source(self) -> None:
-        """Start the run of a spec; without one there is nothing to see here."""
-        from seqlab.runs.layout import RunError
-        from seqlab.spec.problems import SpecError
-        from seqlab.tui.standby import Standby
-
-        assert self._source is not None
-        standby, notes = Standby(self.started.worker_factory), list[str]()
-        try:
-            await asyncio.to_thread(standby.start)
-            try:
-                self._spec = await asyncio.to_thread(self._source[1], notes.append)
-            except SpecError as error:
-                self.refused = error
-                self.exit()
-                return
-            await asyncio.to_thread(import_module, LAB_SCREEN)
-            await self.start_run(self._spec, standby)
-        except RunError as error:
-            notes.append(str(error))
-            self.show_setup()
-        finally:
-            standby.close()
-        for note in notes:
-            self.notify(note, severity="warning", markup=False)
 
     async def _look_after(self) -> None:
         from seqlab.runs.layout import RunError
@@ -354,9 +271,3 @@ class LabApp(App[None]):
     def _leave_on(self, number: signal.Signals) -> None:
         self.left_on = 128 + number
         self.exit(return_code=self.left_on)
-
-
-def _start_worker(threads: int | None) -> Worker:
-    from seqlab.runs.launch import Worker
-
-    return Worker(threads)
