@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import on, work
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.message import Message
 from textual.screen import Screen
 from textual.timer import Timer
 from textual.widgets import Static
 
+from seqlab.tui.screens.setup_keys import BINDINGS, WORDS
 from seqlab.tui.widgets.keys import Keys
 from seqlab.tui.widgets.too_small import TooSmall
 from seqlab.tui.widgets.topline import TopLine
@@ -41,8 +42,6 @@ COUNT = 3.0
 SETTLE = 0.4
 """Seconds without a change after which the worker is told of a choice."""
 
-_MOVE = Binding.Group("move", compact=True)
-
 
 class SetupScreen(Screen[None], inherit_bindings=False):
     """The form, the presets, and what the run will be.
@@ -53,51 +52,7 @@ class SetupScreen(Screen[None], inherit_bindings=False):
     """
 
     BINDING_GROUP_TITLE = "New run"
-    WORDS = (
-        "Choose a task, a cell and a truncation, or take a preset, and press enter.\n"
-        "Values in grey are defaults; an emptied field goes back to its own. The bar under Truncation "
-        "shows the sequence, the walls that cut its gradient, where the loss sits, and how far back its "
-        "credit reaches. It states reach and no more: what the network learns all the same is for the run "
-        "to show.\n"
-        "A rung is the loss of a predictor that knows less than the task needs. Parameters and memory are "
-        "exact; the time appears once the worker has measured a step of this very run."
-    )
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "start", "start", id="setup.start", tooltip="Start the run, from any field"),
-        Binding("tab", "app.focus_next", "next", id="setup.tab", tooltip="Go to the next field or list"),
-        Binding("shift+tab", "app.focus_previous", "previous field", show=False, id="setup.shift_tab"),
-        Binding(
-            "up",
-            "step(-1)",
-            "previous field",
-            group=_MOVE,
-            id="setup.up",
-            tooltip="The field or choice above",
-        ),
-        Binding(
-            "down", "step(1)", "next field", group=_MOVE, id="setup.down", tooltip="The field or choice below"
-        ),
-        Binding(
-            "slash", "find", "presets", key_display="/", id="setup.find", tooltip="Find a preset by name"
-        ),
-        Binding("escape", "back", "back to the form", show=False, id="setup.back"),
-        Binding(
-            "pagedown",
-            "scroll_about(1)",
-            "text down",
-            show=False,
-            id="setup.about_down",
-            tooltip="Scroll the text about the preset down",
-        ),
-        Binding(
-            "pageup",
-            "scroll_about(-1)",
-            "text up",
-            show=False,
-            id="setup.about_up",
-            tooltip="Scroll the text about the preset up",
-        ),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = BINDINGS
 
     if TYPE_CHECKING:
         app: LabApp
@@ -157,7 +112,7 @@ class SetupScreen(Screen[None], inherit_bindings=False):
         """What the preset says of itself and claims, which small screens have no room for, and the words."""
         preset = None if self._form is None else self._form.draft.preset
         if self._form is None or preset is None:
-            return self.WORDS
+            return WORDS
         about = [": ".join(part for part in (preset.name, " ".join(preset.title.split())) if part)]
         if self._changed:
             about = [f"The form was filled from {about[0]}", "It was changed since, and claims nothing now."]
@@ -165,7 +120,7 @@ class SetupScreen(Screen[None], inherit_bindings=False):
             about.append(" ".join(preset.about.split()))
             claims = "; ".join(claim.in_words() for claim in self._form.draft.claims())
             about.append(f"Claims: {claims or 'none'}")
-        return "\n".join([*filter(None, about), self.WORDS])
+        return "\n".join([*filter(None, about), WORDS])
 
     def on_screen_resume(self) -> None:
         """Keep a worker warm while this screen is in front; the first time, once its frame is painted."""
