@@ -21,8 +21,8 @@ from pathlib import Path
 from statistics import median
 
 from seqlab.runs import files, layout
-from seqlab.runs.layout import Status
 from seqlab.runs.listing import Listing
+from seqlab.runs.status import Status
 from seqlab.spec import load_spec, presets, to_toml
 
 IN_SIGHT = 40

@@ -5,6 +5,7 @@ stdout carries data, stderr everything else. Nothing heavy is imported before a 
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import sys
@@ -33,13 +34,19 @@ def main() -> NoReturn:
     except click.exceptions.Exit as done:
         sys.exit(done.exit_code)
     except click.ClickException as error:
-        error.show()
+        words = io.StringIO()
+        error.show(words)
+        console.say(words.getvalue().rstrip())
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         sys.exit(Exit.INTERRUPTED)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # whoever read this has enough
+        _drop_output()  # whoever read this has enough
         sys.exit(Exit.NOT_MET)
+    except OSError as error:
+        _drop_output()  # it may be what cannot be written
+        console.say(console.in_words(error))
+        sys.exit(Exit.USAGE)
     except Exception as error:
         from seqlab.runs.layout import RunError
         from seqlab.spec import SpecError
@@ -49,6 +56,12 @@ def main() -> NoReturn:
         console.say(str(error))
         sys.exit(Exit.USAGE)
     sys.exit(Exit.OK)
+
+
+def _drop_output() -> None:
+    """Let what is left of stdout go nowhere, so that Python does not fail at it again when it ends."""
+    with contextlib.suppress(AttributeError, OSError):  # there may be no stdout, or none with a file
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _print_version(context: click.Context, parameter: click.Parameter, value: bool) -> None:
@@ -158,7 +171,7 @@ def runs(out: Path | None, as_json: bool, as_list: bool) -> None:
     if not rows:
         console.say(f"there are no runs in {listing.home}; seqlab run PRESET makes one")
     for row in rows:
-        click.echo(console.run_line(row, time.time()))
+        console.tell(console.run_line(row, time.time()))
 
 
 def _has_terminal() -> bool:

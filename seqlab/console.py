@@ -1,4 +1,8 @@
-"""What the commands print: progress on stderr, results on stdout, as text or as JSON lines."""
+"""What the commands print: progress on stderr, results on stdout, as text or as JSON lines.
+
+Whatever is printed may hold what strangers wrote, such as names of runs, titles and messages. So everything
+goes through here, where all that a terminal would obey is written out; JSON stays as it is for programs.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +10,14 @@ import contextlib
 import json
 import math
 import os
+import re
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol
+
+from seqlab.runs.harmless import harmless, harmless_lines
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -23,17 +30,34 @@ LINE_EVERY = 3.0
 """Seconds between two lines of progress where there is no terminal."""
 
 
+_NOT_PLAIN = re.compile(r"[^ -~\n]")
+
+
 def say(text: str) -> None:
-    """A line for people, on stderr."""
+    """Words for people, a line or more, on stderr."""
     if sys.stderr is not None:
-        print(text, file=sys.stderr, flush=True)
+        print(harmless_lines(text), file=sys.stderr, flush=True)
+
+
+def tell(text: str) -> None:
+    """What somebody asked for in words, a line or more, on stdout."""
+    print(harmless_lines(text), flush=True)
 
 
 def emit(**fields: Any) -> None:
-    """A line of JSON on stdout."""
+    """A line of JSON on stdout; on a terminal all but plain letters is escaped."""
     from seqlab.runs.files import encode_row
 
-    print(encode_row(fields).decode(), end="", flush=True)
+    line = encode_row(fields).decode()
+    if sys.stdout is not None and sys.stdout.isatty():
+        line = _NOT_PLAIN.sub(lambda found: json.dumps(found[0])[1:-1].replace("\x7f", r"\u007f"), line)
+    print(line, end="", flush=True)
+
+
+def in_words(error: OSError) -> str:
+    """What the system said, and of what."""
+    where = "" if error.filename is None else f"{error.filename}: "
+    return f"{where}{error.strerror or error}"
 
 
 class Progress(Protocol):
@@ -77,14 +101,14 @@ class _Bar:
         from rich.progress import Progress as RichProgress
 
         self._bar = RichProgress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             TextColumn("{task.fields[words]}"),
             TimeRemainingColumn(compact=True),
             console=stderr_console(),
             transient=True,
         )
-        self._task = self._bar.add_task(title, total=None, words="")
+        self._task = self._bar.add_task(harmless(title), total=None, words="")
 
     def show(self, snapshot: Snapshot) -> None:
         training = snapshot.state == "training"

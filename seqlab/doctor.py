@@ -39,9 +39,19 @@ def findings() -> dict[str, Pairs]:
 
 def _worker() -> dict[str, Pairs]:
     """What a worker process finds: Numba is imported there, not here."""
-    command = [sys.executable, "-m", "seqlab.worker.environment"]
+    from seqlab.runs.launch import environment_for
+
+    # As every worker is started: no file in the current folder stands in for a module.
+    command = [sys.executable, "-P", "-m", "seqlab.worker.environment"]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_WORKER_SECONDS, check=True)
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            timeout=_WORKER_SECONDS,
+            check=True,
+            env=environment_for(None),
+        )
         found = json.loads(done.stdout)
     except subprocess.CalledProcessError as error:
         last = (error.stderr.strip().splitlines() or ["it wrote nothing"])[-1]
@@ -109,12 +119,12 @@ def at_logout(root: Path = Path("/")) -> str:
     Args:
         root: where the files of the system lie.
     """
-    folders = [root / place / "systemd" for place in ("usr/lib", "run", "etc")]
-    files = [root / "etc/systemd/logind.conf"]
-    # Of equal names the one in /etc counts; after that they are read in the order of their names.
+    folders = [root / place / "systemd" for place in ("usr/lib", "usr/local/lib", "run", "etc")]
+    # Of equal names the one in /etc counts; after that the parts are read in the order of their names.
+    main = [folder / "logind.conf" for folder in folders if (folder / "logind.conf").is_file()]
     parts = {path.name: path for folder in folders for path in folder.glob("logind.conf.d/*.conf")}
     settings = {"KillUserProcesses": "no", "KillOnlyUsers": "", "KillExcludeUsers": "root"}
-    for path in [*files, *(parts[name] for name in sorted(parts))]:
+    for path in [*main[-1:], *(parts[name] for name in sorted(parts))]:
         with contextlib.suppress(OSError, UnicodeDecodeError):
             for line in path.read_text().splitlines():
                 name, equals, value = line.partition("=")
@@ -124,7 +134,7 @@ def at_logout(root: Path = Path("/")) -> str:
     with contextlib.suppress(OSError, KeyError):  # a user without a name
         user = getpass.getuser()
     only, spared = settings["KillOnlyUsers"].split(), settings["KillExcludeUsers"].split()
-    kills = settings["KillUserProcesses"].lower() in ("yes", "true", "on", "1")
+    kills = settings["KillUserProcesses"].lower() in ("1", "yes", "y", "true", "t", "on")
     if not kills or user in spared or (only and user not in only):
         return "go on"
     return (
@@ -146,6 +156,6 @@ def _paths() -> Pairs:
 
 
 def _can_write(folder: Path) -> bool:
-    while not folder.exists():
+    while not os.path.exists(folder):  # False, too, if that is not to be known
         folder = folder.parent
     return os.access(folder, os.W_OK)

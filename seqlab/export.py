@@ -43,7 +43,7 @@ def main(request: str) -> int:
         if made.snippet:
             console.say(f"written to {path}")
         else:
-            print(path)
+            console.tell(str(path))
     if made.snippet:
         print(made.snippet, end="")
     return 0

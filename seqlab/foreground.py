@@ -6,11 +6,10 @@ import contextlib
 import os
 import signal
 import sys
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
-
-import click
 
 from seqlab import console
 
@@ -27,7 +26,7 @@ def leave(folder: Path, worker: Worker, as_json: bool) -> NoReturn:
     if as_json:
         console.emit(event="started", run=str(folder))
     else:
-        click.echo(str(folder))
+        console.tell(str(folder))
     sys.stdout.flush()
     os._exit(0)  # no waiting for threads that listen to the worker
 
@@ -41,14 +40,14 @@ def follow(folder: Path, worker: Worker, as_json: bool, seed: int) -> Snapshot:
 
     rows = Tail(folder / METRICS)
     if as_json:
-        rows.poll()  # what stood there before is not news
+        deque(rows.rest(), maxlen=0)  # what stood there before is not news
     last: Snapshot | None = None
     asked = 0
     with _caught() as caught, console.progress(folder.name, quiet=as_json) as progress:
         for last in snapshots(folder, worker):
             progress.show(last)
             if as_json:
-                for line in rows.poll():
+                for line in rows.rest():
                     row = console.raw_row(line)
                     if row is not None:
                         console.emit(run=folder.name, seed=seed, **row)
@@ -105,7 +104,7 @@ def report(last: Snapshot, as_json: bool, seed: int, verdict: list[Any] | None) 
             message=last.status.message,
         )
         return
-    click.echo(console.ended(last))
+    console.tell(console.ended(last))
     for each in verdict or ():
         measured = each.measured if isinstance(each.measured, str) else console.number(each.measured)
-        click.echo(f"  {'✓' if each.held else '✗'} {console.verdict_in_words(each)}: {measured}")
+        console.tell(f"  {'✓' if each.held else '✗'} {console.verdict_in_words(each)}: {measured}")

@@ -28,6 +28,9 @@ def serve(main: Callable[[str], int]) -> NoReturn:
     except (RunError, SpecError) as error:
         console.say(str(error))
         code = 2
+    except OSError as error:
+        console.say(console.in_words(error))
+        code = 2
     except MemoryError as error:
         console.say(f"not enough memory: {error}")
         code = 1

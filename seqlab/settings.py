@@ -1,8 +1,9 @@
 """What a person wants of the lab on every run: theme, rates, characters, keys. They stand in `config.toml`.
 
-The file is `$SEQLAB_CONFIG`, else `config.toml` in the platform's folder for settings; without it everything
-has its default. `seqlab config path` names it, and `seqlab config show` prints what is in force, to begin a
-file with. Errors are told as those of a spec are: every one at once, with file and line.
+The file is `$SEQLAB_CONFIG`, which must be there, else `config.toml` in the platform's folder for settings;
+without it everything has its default. `seqlab config path` names it, and `seqlab config show` prints what is
+in force, to begin a file with. Errors are told as those of a spec are: every one at once, with file and line,
+or with the option of the command line.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from annotated_types import Ge, Le
+
+from seqlab.regular import MOST_SPEC_BYTES, read_named, why
 
 if TYPE_CHECKING:
     from seqlab.spec.problems import Problem
@@ -72,9 +75,29 @@ def settings_of(app: object) -> Settings:
     return getattr(app, "settings", None) or Settings()
 
 
+def key_name(app: object, action: str, key: str) -> str:
+    """The key of an action as the lab's own words name it: `y`, or what the person has put in its place.
+
+    Args:
+        app: whose settings count.
+        action: the id of its binding.
+        key: the name of its key if nobody has moved it, as it is to be written.
+    """
+    moved = settings_of(app).keys.get(action)
+    return key if moved is None else shown_key(moved.partition(",")[0].strip())
+
+
 def key_hint(app: object, action: str, key: str) -> str:
-    """The key of an action as the lab's own words name it: `‹y›`, or what the person has put in its place."""
-    return f"‹{settings_of(app).keys.get(action, key).partition(',')[0]}›"
+    """The same, between marks: `‹y›`."""
+    return f"‹{key_name(app, action, key)}›"
+
+
+def shown_key(key: str) -> str:
+    """A key as words name it: `esc`, `/`, `pgup`, `ctrl+t`."""
+    from textual.keys import format_key
+
+    *modifiers, last = key.split("+") if len(key) > 1 else [key]
+    return "+".join([*modifiers, last if last == "enter" else format_key(last)])
 
 
 def remote() -> bool:
@@ -96,31 +119,39 @@ def load_settings(path: Path | None = None, **chosen: Any) -> Settings:
     """Read the settings.
 
     Args:
-        path: the file; None for `config_path()`. There need not be one.
+        path: the file; None for `config_path()`. There need not be one, unless `$SEQLAB_CONFIG` names it.
         chosen: what the command line says instead; None says nothing.
 
     Raises:
         SpecError: the file cannot be read, or something in it is wrong; all of it, with file and line.
     """
+    named = path is None and bool(os.environ.get("SEQLAB_CONFIG"))
     path = path or config_path()
     said = {name: value for name, value in chosen.items() if value is not None}
-    if not said and not path.exists():
+    text = _text(path, named)
+    if not said and not text:
         return Settings()
     # Not for everybody's first paint.
     from pydantic import TypeAdapter, ValidationError
 
     from seqlab.spec.problems import Problem, SpecError, problems_of
 
-    text = _text(path)
     try:
         data = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise SpecError([Problem((), f"not a TOML file: {error}", str(path))]) from None
+    wanted, found, problems = {**data, **said}, Settings(), list[Problem]()
     try:
-        return TypeAdapter(Settings).validate_python({**data, **said})
+        found = TypeAdapter(Settings).validate_python(wanted)
     except ValidationError as error:
-        problems = problems_of(error, {**data, **said}, Settings)
-        raise SpecError([_located(problem, path, text, said) for problem in problems]) from None
+        problems = problems_of(error, wanted, Settings)
+    problems += _unheard_of(wanted)
+    if problems:
+        placed = sorted(
+            (_located(problem, path, text, said) for problem in problems), key=lambda each: each[0]
+        )
+        raise SpecError([problem for _, problem in placed])
+    return found
 
 
 def to_toml(settings: Settings) -> str:
@@ -139,25 +170,42 @@ def to_toml(settings: Settings) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _text(path: Path) -> str:
+def _unheard_of(wanted: Mapping[str, Any]) -> list[Problem]:
+    """A theme, actions and keys that there are not, as far as they are written as such at all."""
+    theme, keys = wanted.get("theme"), wanted.get("keys")
+    named = (
+        {name: key for name, key in keys.items() if isinstance(key, str)} if isinstance(keys, dict) else {}
+    )
+    if not named and not isinstance(theme, str):
+        return []
+    from seqlab.tui.wishes import wrong_keys, wrong_theme
+
+    return (wrong_theme(theme) if isinstance(theme, str) else []) + wrong_keys(named)
+
+
+def _text(path: Path, named: bool) -> str:
+    """What is in the file; nothing if there is none, and there need not be one."""
+    try:
+        return read_named(path, MOST_SPEC_BYTES).decode()
+    except (FileNotFoundError, NotADirectoryError):
+        if not named:
+            return ""
+        problem = "there is no such file; SEQLAB_CONFIG names it"
+    except UnicodeDecodeError as error:
+        problem = f"not a TOML file: byte {error.start} is not UTF-8 text"
+    except (OSError, ValueError) as error:
+        problem = f"cannot be read: {why(error)}"
     from seqlab.spec.problems import Problem, SpecError
 
-    try:
-        return path.read_bytes().decode()
-    except FileNotFoundError:
-        return ""
-    except OSError as error:
-        raise SpecError([Problem((), f"cannot be read: {error.strerror}", str(path))]) from None
-    except UnicodeDecodeError as error:
-        message = f"not a TOML file: byte {error.start} is not UTF-8 text"
-        raise SpecError([Problem((), message, str(path))]) from None
+    raise SpecError([Problem((), problem, str(path))])
 
 
-def _located(problem: Problem, path: Path, text: str, said: dict[str, Any]) -> Problem:
+def _located(problem: Problem, path: Path, text: str, said: dict[str, Any]) -> tuple[int, Problem]:
+    """The line that a problem is on, 0 for none, and the problem with its place."""
     from seqlab.spec.problems import Problem, line_of
 
     name = str(problem.path[0]) if problem.path else ""
     if name in said:
-        return Problem((), problem.message, f"--{name.replace('_', '-')}")
-    line = line_of(text, problem.path)
-    return Problem(problem.path, problem.message, f"{path}:{line}" if line else str(path))
+        return 0, Problem((), problem.message, f"--{name.replace('_', '-')}")
+    line = line_of(text, problem.path) or 0
+    return line, Problem(problem.path, problem.message, f"{path}:{line}" if line else str(path))

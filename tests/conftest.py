@@ -22,8 +22,10 @@ _numbers = itertools.count()
 def _own_home(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     """No test touches the runs of whoever runs the tests."""
     monkeypatch.setenv("SEQLAB_HOME", str(tmp_path_factory.getbasetemp() / "home"))
-    # Settings that are not there, and a memory that nobody has written to yet.
+    # Settings that say nothing, and a memory that nobody has written to yet.
     home = tmp_path_factory.getbasetemp() / "settings" / f"{next(_numbers)}"
+    home.mkdir(parents=True)
+    (home / "config.toml").touch()
     monkeypatch.setenv("SEQLAB_CONFIG", str(home / "config.toml"))
     monkeypatch.setenv("SEQLAB_STATE", str(home / "state"))
     monkeypatch.delenv("SEQLAB_THREADS", raising=False)

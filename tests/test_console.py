@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from seqlab.console import run_line
-from seqlab.runs.layout import Status
 from seqlab.runs.listing_row import Row
+from seqlab.runs.status import Status
 
 NOW = 1_000_000.0
 

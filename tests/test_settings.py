@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 import tomllib
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import pytest
 
 from seqlab.settings import Settings, config_path, load_settings, to_toml
 from seqlab.spec import SpecError
+from tests.runs.test_listing import someone_else
 
 
 @pytest.fixture
@@ -18,9 +21,21 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def test_without_a_file_everything_has_its_default(config: Path) -> None:
+def test_without_a_file_everything_has_its_default(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert config_path() == config
+    assert load_settings(tmp_path / "none.toml") == Settings()
+    monkeypatch.delenv("SEQLAB_CONFIG")
+    monkeypatch.setattr("platformdirs.user_config_dir", lambda name: str(tmp_path / name))
+    assert config_path() == tmp_path / "seqlab" / "config.toml"
     assert load_settings() == Settings()
+
+
+@pytest.mark.parametrize("chosen", [{}, {"fps": 3.0}])
+def test_a_file_that_the_environment_names_must_be_there(config: Path, chosen: dict[str, float]) -> None:
+    with pytest.raises(SpecError, match=f"^{config}: there is no such file; SEQLAB_CONFIG names it$"):
+        load_settings(**chosen)
 
 
 def test_the_file_counts_and_the_command_line_counts_more(config: Path) -> None:
@@ -56,9 +71,33 @@ def test_every_error_is_told_with_its_line(config: Path) -> None:
     )
 
 
+def test_a_theme_actions_and_keys_that_there_are_not_are_told_with_the_rest(config: Path) -> None:
+    config.write_text(
+        'theme = "norde"\nfps = 100\n[keys]\n"lab.stop" = "no key"\n"lab.paus" = "p"\n"lab.log" = 3\n'
+        '"lab.steer" = "q"\n"nothing.at.all" = "x"\n'
+    )
+    with pytest.raises(SpecError) as raised:
+        load_settings()
+    told = [
+        ":1: theme: 'norde' is not one of ansi-dark, ",
+        ":2: fps: 100 is out of bounds",
+        ":4: keys.lab.stop: 'no key' is not the name of a key; ",
+        ":5: keys.lab.paus: there is no such action; there are lab.copy, ",
+        ":6: keys.lab.log: 3 is not a text",
+        ":7: keys.lab.steer: q is the key of app.quit too; ",
+        ":8: keys.nothing.at.all: there is no such action; names begin with amend, app, ",
+    ]
+    for line, words in zip(str(raised.value).splitlines(), told, strict=True):
+        assert line.startswith(f"{config}{words}")
+
+
 def test_an_error_of_the_command_line_is_told_as_its_own(config: Path) -> None:
+    config.write_text('theme = "norde"\n')
     with pytest.raises(SpecError, match=r"^--fps: -3 is out of bounds: it must be at least 0$"):
-        load_settings(fps=-3)
+        load_settings(fps=-3, theme="nord")
+    config.write_text("")
+    with pytest.raises(SpecError, match=r"^--theme: 'norde' is not one of .* \(did you mean nord\?\)$"):
+        load_settings(theme="norde")
 
 
 @pytest.mark.parametrize("content", [b"fps = = 3", b"\xff\xfe", b"["])
@@ -82,3 +121,19 @@ def test_over_ssh_pictures_are_fewer_unless_it_is_said_how_many(monkeypatch: pyt
     assert Settings(fps=10).pause == 0.1
     assert Settings(fps=1).heatmap_pause == 1  # never more often than the rest
     assert tomllib.loads(to_toml(Settings()))["fps"] == 0
+
+
+def test_a_folder_that_is_closed_to_us_is_an_error_in_words() -> None:
+    with tempfile.TemporaryDirectory() as place:  # where also someone without rights can look
+        os.chmod(place, 0o755)
+        folder = Path(place) / "closed"
+        folder.mkdir()
+        os.chmod(folder, 0o000)
+        try:
+            with (
+                someone_else(),
+                pytest.raises(SpecError, match=r"config\.toml: cannot be read: Permission denied$"),
+            ):
+                load_settings(folder / "config.toml")
+        finally:
+            os.chmod(folder, 0o755)

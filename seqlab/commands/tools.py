@@ -27,11 +27,11 @@ def presets(name: str | None, as_json: bool) -> None:
             fields = {"task": spec.task.name, "cell": spec.model.cell, "steps": spec.training.steps}
             console.emit(name=preset, state="preset", title=spec.title, **fields, claims=claims, **about)
         elif name is None:
-            click.echo(f"{preset:<18} {spec.title}")
+            console.tell(f"{preset:<18} {spec.title}")
             for claim in claims:
-                click.echo(f"{'':<18}   {claim}")
+                console.tell(f"{'':<18}   {claim}")
         else:
-            click.echo(known()[preset].read_text(), nl=False) if preset in known() else click.echo(spec.about)
+            console.tell((known()[preset].read_text() if preset in known() else spec.about).rstrip())
 
 
 @click.command()
@@ -115,7 +115,7 @@ def path() -> None:
     """Print the path of config.toml, whether there is one or not."""
     from seqlab.settings import config_path
 
-    click.echo(config_path())
+    console.tell(str(config_path()))
 
 
 @config.command()
@@ -123,7 +123,7 @@ def show() -> None:
     """Print the settings in force, as a config.toml to begin with."""
     from seqlab.settings import load_settings, to_toml
 
-    click.echo(to_toml(load_settings()), nl=False)
+    console.tell(to_toml(load_settings()).rstrip())
 
 
 @click.command()
@@ -137,6 +137,6 @@ def doctor(as_json: bool) -> None:
         console.emit(**{name: dict(pairs) for name, pairs in found.items()})
         return
     for name, pairs in found.items():
-        click.echo(name)
+        console.tell(name)
         for key, value in pairs:
-            click.echo(f"  {key:<14} {value}")
+            console.tell(f"  {key:<14} {value}")

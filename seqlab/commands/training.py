@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from seqlab import console, foreground, options
 
 if TYPE_CHECKING:
+    from seqlab.runs.launch import Worker
     from seqlab.runs.replay import Replay
     from seqlab.spec import Spec
 
@@ -67,11 +68,7 @@ def run(
         judged.append(verdict)
         foreground.report(last, as_json, seed, verdict)
     if not check:
-        sys.exit(
-            options.Exit.OK
-            if all(state in ("finished", "stopped") for state in ends)
-            else options.Exit.NOT_MET
-        )
+        sys.exit(_exit_code(*ends))
     if None in judged:
         sys.exit(options.Exit.NOT_MET)
     outcomes = combine([verdict for verdict in judged if verdict is not None])
@@ -112,12 +109,7 @@ def resume(
         )
     worker = Worker(threads)
     worker.run(folder, steps)
-    if detach:
-        foreground.leave(folder, worker, as_json)
-    seed = found.spec.training.seed
-    last = foreground.follow(folder, worker, as_json, seed)
-    foreground.report(last, as_json, seed, None)
-    sys.exit(options.Exit.OK if last.state in ("finished", "stopped") else options.Exit.NOT_MET)
+    _to_its_end(folder, worker, as_json, found.spec.training.seed, detach)
 
 
 @click.command()
@@ -151,12 +143,7 @@ def fork(
     spec = load_spec(folder)
     assert spec.fork is not None
     console.say(f"{folder.name} goes on from step {spec.fork.step:,} of {spec.fork.run}")
-    if detach:
-        foreground.leave(folder, worker, as_json)
-    seed = spec.training.seed
-    last = foreground.follow(folder, worker, as_json, seed)
-    foreground.report(last, as_json, seed, None)
-    sys.exit(options.Exit.OK if last.state in ("finished", "stopped") else options.Exit.NOT_MET)
+    _to_its_end(folder, worker, as_json, spec.training.seed, detach)
 
 
 @click.command()
@@ -188,6 +175,21 @@ def replay(run: str, out: Path | None, as_json: bool, threads: int | None) -> No
     sys.exit(options.Exit.OK if _is_identical(again, as_json) else options.Exit.NOT_MET)
 
 
+def _to_its_end(folder: Path, worker: Worker, as_json: bool, seed: int, detach: bool) -> NoReturn:
+    """Follow a run, say how it ended, and exit with what that makes the code; or leave it alone at once."""
+    if detach:
+        foreground.leave(folder, worker, as_json)
+    last = foreground.follow(folder, worker, as_json, seed)
+    foreground.report(last, as_json, seed, None)
+    sys.exit(_exit_code(last.state))
+
+
+def _exit_code(*states: str) -> options.Exit:
+    """What the states in which runs ended make the exit code."""
+    well = all(state in ("finished", "stopped") for state in states)
+    return options.Exit.OK if well else options.Exit.NOT_MET
+
+
 def _is_identical(again: Replay, as_json: bool) -> bool:
     """Compare a run with its replay, and say what was found."""
     from seqlab.runs.record import differences, environment
@@ -214,9 +216,9 @@ def _is_identical(again: Replay, as_json: bool) -> bool:
         )
     elif found is None:
         rows = "1 row" if len(again.rows) == 1 else f"{len(again.rows):,} rows"
-        click.echo(f"identical: {rows} and the weights at step {again.checkpoint.step:,}")
+        console.tell(f"identical: {rows} and the weights at step {again.checkpoint.step:,}")
     else:
-        click.echo(f"different: {found}")
+        console.tell(f"different: {found}")
     return found is None
 
 

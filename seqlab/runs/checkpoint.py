@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
+from seqlab.regular import why
 from seqlab.runs import files, layout
 from seqlab.runs import tensors as safetensors
 from seqlab.runs.kept import MOST_CHECKPOINT_BYTES, KeptFiles, steps_in
@@ -138,7 +139,7 @@ def load_checkpoint(folder: Path, step: int | None = None, most: int = MOST_READ
         try:
             return _load(inner, step, latest, most)
         except (OSError, ValueError) as error:
-            raise RunError(f"{inner / layout.numbered(step)}: is damaged: {error}") from error
+            raise RunError(f"{inner / layout.numbered(step)}: is damaged: {why(error)}") from error
     first = [latest["step"]] if latest.get("step") in there else []
     for candidate in first + [each for each in reversed(there) if each not in first]:
         try:

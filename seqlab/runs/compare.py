@@ -10,7 +10,6 @@ from typing import Any
 
 from seqlab.runs import files, layout
 from seqlab.runs.layout import RunError
-from seqlab.runs.listing_files import MOST_SPEC
 
 _PROSE = frozenset({"title", "about", "expect", "schema_version"})
 """What a spec says of itself; it changes nothing about the training."""
@@ -49,7 +48,7 @@ def _spec(folder: Path) -> dict[str, Any]:
     """Every field of a run's spec by its path."""
     path = folder / layout.SPEC
     try:
-        return dict(_fields(tomllib.loads(files.read_regular(path, MOST_SPEC).decode())))
+        return dict(_fields(tomllib.loads(files.read_regular(path, layout.MOST_SPEC_BYTES).decode())))
     except OSError as error:
         raise RunError(f"{path}: cannot be read: {error.strerror}") from error
     except RecursionError:

@@ -30,12 +30,13 @@ def delete_run(folder: Path, home: Path) -> None:
     if folder.absolute().parent != home.absolute():
         raise RunError(f"{name} lies in {folder.parent}: only runs in {home} are deleted")
     _check_is_run(folder, name)
+    _check_is_over(folder, name)  # before we hold its lock ourselves, which would look like a worker
     try:
         lock = WorkerLock(folder)
     except LockedError:
         raise RunError(f"{name} is under way: stop it first") from None
     try:
-        _check_is_over(folder, name)  # a worker on another machine holds no lock that is seen here
+        _check_nobody_elsewhere(folder, name)
         _remove(folder, name)
     finally:
         lock.release()
@@ -68,6 +69,16 @@ def _check_is_over(folder: Path, name: str) -> None:
         return
     if state not in layout.FINAL_STATES and state != "lost":
         raise RunError(f"{name} is under way ({state}): stop it first")
+
+
+def _check_nobody_elsewhere(folder: Path, name: str) -> None:
+    """A worker on another machine, which may have begun meanwhile, holds no lock that is seen here."""
+    try:
+        status = liveness.read_status(folder)
+    except RunError:
+        return
+    if liveness.is_elsewhere(status):
+        _check_is_over(folder, name)
 
 
 def _remove(folder: Path, name: str) -> None:

@@ -1,30 +1,32 @@
-"""Writing that survives a kill, a full disk and a torn line.
+"""Writing that survives a kill and a full disk, and JSON as run folders hold it.
 
 Two ways of writing are enough for a run folder: a file that is replaced as a whole (`replace`), and a file
-that only grows, one JSON object a line (`Appender`). After a kill the first holds the old or the new content,
-never half of it; the second may end in one torn line, which is closed with a newline when it is opened again,
-so that it spoils nothing but itself.
+that only grows, one JSON object a line (`appender.Appender`). After a kill the first holds the old or the new
+content, never half of it.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
-import io
 import json
 import math
 import os
 import secrets
 import stat
-import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-#: Errors after which the same write may succeed later: a full disk or quota, a size limit, a flaky server.
-PASSING_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ESTALE})
+from seqlab.regular import open_regular as open_regular
+from seqlab.regular import read_regular as read_regular
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+_BLOCK = 4096
+_ROOM = 1024
 
 _line = json.JSONEncoder(allow_nan=False, ensure_ascii=False)  # made once: rows are written at every step
 _AS_IT_IS = frozenset({str, int, bool, type(None)})
@@ -62,6 +64,27 @@ def replace(path: Path, data: bytes, *, sync: bool = True, sync_name: bool = Tru
         sync_folder(path.parent)
 
 
+def padded(content: bytes) -> bytes:
+    """JSON filled up with blanks to whole blocks, so that a content with some words more is as long."""
+    blocks = -(-(len(content) + _ROOM) // _BLOCK)
+    return content.rstrip(b"\n").ljust(blocks * _BLOCK - 1) + b"\n"
+
+
+def replace_or_overwrite(path: Path, content: bytes, *, sync: bool = True) -> None:
+    """Do as `replace` does; on a full disk write `padded` content over the old one, which takes no space.
+
+    A reader may then find half of each, and has to look again.
+
+    Raises:
+        OSError: what the system said.
+    """
+    try:
+        replace(path, content, sync=sync)
+    except OSError as error:
+        if error.errno not in _FULL or not _overwritten(path, content, sync):
+            raise
+
+
 def sync_folder(folder: Path) -> None:
     """Bring the names in `folder` to the disk; file systems that cannot do so are left alone."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -79,31 +102,20 @@ def remove_leftovers(folder: Path) -> None:
             leftover.unlink(missing_ok=True)
 
 
-def open_regular(path: Path | str) -> io.FileIO:
-    """Open a file that a stranger may have put there, for reading.
-
-    Raises:
-        ValueError: not a regular file: a pipe would hold up whoever reads it.
-        OSError: it cannot be read, or is a link, which could lead anywhere.
-    """
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+def _overwritten(path: Path, content: bytes, sync: bool) -> bool:
+    """Write over the file at `path`, unless it is too short for that."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode) or found.st_size < len(content):
+            return False
+        content = content.rstrip().ljust(found.st_size - 1) + b"\n"
+        written = os.pwrite(descriptor, content, 0)
+        if sync:
+            os.fsync(descriptor)
+        return written == len(content)
+    finally:
         os.close(descriptor)
-        raise ValueError("not a regular file")
-    return io.FileIO(descriptor)
-
-
-def read_regular(path: Path | str, most_bytes: int) -> bytes:
-    """The content of a file that a stranger may have put there.
-
-    Raises:
-        ValueError: as `open_regular` does; or larger than `most_bytes`, of which no memory is taken then.
-        OSError: as `open_regular` does.
-    """
-    with open_regular(path) as file:
-        if os.fstat(file.fileno()).st_size > most_bytes:
-            raise ValueError(f"longer than {most_bytes} bytes")
-        return file.readall()  # unlike `read`, also beyond 2 GB
 
 
 def encode_row(row: Mapping[str, Any]) -> bytes:
@@ -154,117 +166,6 @@ def number(value: object) -> float:
         with contextlib.suppress(OverflowError):
             return float(value)
     raise ValueError(f"{value!r} is not a number")
-
-
-class Appender:
-    """A file of JSON lines with one writer, which loses no row when the disk is full.
-
-    What cannot be written now waits in memory, in order, and goes out with the next `append` or `flush`. A
-    half line that a killed writer left is closed with a newline. Safe to use from several threads.
-
-    Args:
-        path: the file; made if it is not there.
-        header: the line every such file begins with, or None.
-
-    Raises:
-        OSError: the file cannot be opened.
-        ValueError: the file begins with something else than `header`.
-    """
-
-    def __init__(self, path: Path, header: bytes | None = None):
-        self.path = path
-        self.error: OSError | None = None  # why rows wait, while they do
-        self._mutex = threading.Lock()
-        self._waiting = bytearray()
-        self._unsynced = False
-        self._closed = False
-        self._descriptor = self._open()
-        try:
-            self._continue_after(header)
-        except BaseException:
-            os.close(self._descriptor)
-            raise
-        self.flush()
-
-    @property
-    def pending(self) -> int:
-        """Rows that could not be (wholly) written yet."""
-        with self._mutex:  # one that is just being written does not wait
-            return self._waiting.count(b"\n")
-
-    def append(self, *rows: Mapping[str, Any]) -> bool:
-        """Add rows; True when they stand in the file with their newlines, False when any waits in memory."""
-        lines = b"".join(map(encode_row, rows))
-        with self._mutex:
-            if self._closed:
-                raise ValueError(f"{self.path}: is closed")
-            self._waiting += lines
-            return self._write()
-
-    def flush(self) -> bool:
-        """Try to write what waits; True when nothing waits any more."""
-        with self._mutex:
-            return self._write()
-
-    def sync(self) -> bool:
-        """Bring what was written to the disk; True when it is there. Does not hold up `append`."""
-        with self._mutex:
-            if not self._unsynced or self._descriptor < 0:
-                return not self._unsynced
-            self._unsynced = False
-            descriptor = os.dup(self._descriptor)
-        try:
-            os.fsync(descriptor)
-        except OSError:
-            self._unsynced = True
-            return False
-        finally:
-            os.close(descriptor)
-        return True
-
-    def close(self) -> None:
-        """Close the file. Rows that still wait are gone: `flush` first."""
-        with self._mutex:
-            self._closed = True
-            if self._descriptor >= 0:
-                os.close(self._descriptor)
-                self._descriptor = -1
-
-    def _open(self) -> int:
-        return os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
-
-    def _continue_after(self, header: bytes | None) -> None:
-        """Decide what must be written before the next row."""
-        size = os.fstat(self._descriptor).st_size
-        if header is not None:
-            start = os.pread(self._descriptor, len(header), 0)
-            if len(start) < len(header) and header.startswith(start):  # new, or killed within its first line
-                os.ftruncate(self._descriptor, 0)
-                self._waiting += header
-                return
-            if start != header:
-                raise ValueError(f"{self.path}: begins with {start!r}, expected {header!r}")
-        if size and os.pread(self._descriptor, 1, size - 1) != b"\n":
-            self._waiting += b"\n"
-
-    def _write(self) -> bool:
-        while self._waiting:
-            try:
-                if self._descriptor < 0:
-                    self._descriptor = self._open()
-                written = os.write(self._descriptor, self._waiting)
-            except OSError as error:
-                if error.errno not in PASSING_ERRORS:
-                    raise
-                self.error = error
-                if error.errno == errno.ESTALE and self._descriptor >= 0:  # the server forgot this handle
-                    os.close(self._descriptor)
-                    self._descriptor = -1
-                return False
-            del self._waiting[:written]
-            self._unsynced = True
-        self.error = None
-        return True
 
 
 def plain(value: Any) -> Any:

@@ -1,19 +1,24 @@
 """Forks: a run that goes on from a step of another one, on the same data, with something changed.
 
 `create_fork` makes its folder, which needs the other one no more: in `origin/` it holds that run's spec, its
-nearest checkpoint from before the step, and the changes that were made to it until then. The worker goes from
-that checkpoint to the step as the other run did, with the same bits, and from there on under the fork's own
-spec. So any step can be gone on from, not only one that was kept.
+nearest checkpoint from before the step, and from then on the changes that were made to it and the rows that
+say how it stood with early stopping. The worker goes from that checkpoint to the step as the other run did,
+with the same bits, and from there on under the fork's own spec. So any step can be gone on from, not only one
+that was kept.
 """
 
 from __future__ import annotations
 
+import contextlib
+import json
+import math
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from seqlab.regular import why
 from seqlab.runs import checkpoint, files, layout, record
 from seqlab.runs.checkpoint import Checkpoint, load_checkpoint
 from seqlab.runs.harmless import harmless
@@ -25,7 +30,6 @@ if TYPE_CHECKING:
     from seqlab.spec.schema import Spec
     from seqlab.spec.steerable import Change
 
-_MOST_SPEC_BYTES = 1_000_000
 _MOST_NAME = 255
 
 
@@ -37,11 +41,26 @@ class Origin:
         spec: of the run that it comes from.
         changes: that were made to that run, up to the step of the fork.
         checkpoint: of a step at or before that of the fork.
+        rows: lines of its metrics.jsonl after the checkpoint, up to the step of the fork, by their steps;
+            none if it does not stop early.
     """
 
     spec: Spec
     changes: tuple[Change, ...]
     checkpoint: Checkpoint
+    rows: Mapping[int, bytes]
+
+    def followed(self) -> list[tuple[int, float]]:
+        """What early stopping was told since the checkpoint: steps and values, NaN for those unknown."""
+        every, metric = self.spec.training.eval_every, self.spec.training.stop.metric
+        found = []
+        for step, line in self.rows.items():
+            if step % every == 0:
+                value = math.nan
+                with contextlib.suppress(ValueError):
+                    value = files.number(json.loads(line).get(metric))
+                found.append((step, value))
+        return found
 
 
 def create_fork(
@@ -68,7 +87,7 @@ def create_fork(
         SpecError: the fork cannot be what is asked for; every problem is named.
     """
     from seqlab.spec.forking import fork_of
-    from seqlab.spec.steerable import STEPS, with_changes
+    from seqlab.spec.steerable import STEPS, Change
 
     snapshot = RunReader(folder).poll()
     folder, spec = snapshot.folder, snapshot.spec
@@ -76,13 +95,35 @@ def create_fork(
     step = base.step if step is None else step
     _check_reached(snapshot, step)
     made = record.recorded_changes(folder)
-    changes = [change for change in made if change.step <= step and change.field != STEPS]
-    in_force = with_changes(spec, changes, step)
-    planned = {"steps": record.planned_ends(spec.training.steps, made)[-1]}
-    in_force = in_force.model_copy(update={"training": in_force.training.model_copy(update=planned)})
+    planned = as_planned(spec, made, step)
     name = harmless(folder.name)[:_MOST_NAME] or "?"  # written out, it may be longer than a name can be
-    fork = fork_of(in_force, name, step, what, note)
-    return layout.create_run(fork, out, more=_files(folder, base, changes))
+    fork = fork_of(planned, name, step, what, note)
+    changes = [change for change in made if change.step <= step and change.field != STEPS]
+    more = _files(folder, base, changes, _rows_between(folder, spec, base.step, step))
+    end = planned.training.steps
+    if fork.training.steps == end != spec.training.steps:  # lengthened, as its origin is
+        # A schedule keeps to the steps of the spec.
+        fork = _with_steps(fork, spec.training.steps)
+        more[layout.EVENTS] = record.encode_changes([Change(step + 1, STEPS, end)], time.time())
+    return layout.create_run(fork, out, more=more)
+
+
+def as_planned(spec: Spec, changes: Sequence[Change], step: int) -> Spec:
+    """The spec of a fork in which nothing is changed: what is in force after a step, and the end of today.
+
+    Args:
+        spec: the run's.
+        changes: that were made to it so far, in their order.
+        step: that the fork goes on from.
+
+    Raises:
+        SpecError: the changes do not go with the spec.
+    """
+    from seqlab.spec.steerable import with_changes
+
+    return _with_steps(
+        with_changes(spec, changes, step + 1), record.planned_ends(spec.training.steps, changes)[-1]
+    )
 
 
 def origin_files(folder: Path, fork: Spec) -> dict[str, bytes]:
@@ -92,7 +133,7 @@ def origin_files(folder: Path, fork: Spec) -> dict[str, bytes]:
         RunError: it is damaged.
     """
     origin = load_origin(folder, fork)
-    return _files(folder / layout.ORIGIN, origin.checkpoint, origin.changes)
+    return _files(folder / layout.ORIGIN, origin.checkpoint, origin.changes, origin.rows)
 
 
 def load_origin(folder: Path, fork: Spec) -> Origin:
@@ -110,9 +151,10 @@ def load_origin(folder: Path, fork: Spec) -> Origin:
     from seqlab.spec.problems import SpecError
 
     assert fork.fork is not None
+    layout.check_inner(folder)
     inner = folder / layout.ORIGIN
     try:
-        spec = load_spec(inner / layout.SPEC)
+        spec = load_spec(inner)
         wrong = list(misfits_of_fork(spec, fork))
     except SpecError as error:
         raise RunError(str(error)) from None
@@ -123,22 +165,38 @@ def load_origin(folder: Path, fork: Spec) -> Origin:
         raise RunError(
             f"{inner}: its checkpoint of step {base.step:,} is not one that this fork can go on from"
         )
-    return Origin(spec, tuple(record.recorded_changes(inner)), base)
+    rows = _rows_between(inner, spec, base.step, fork.fork.step)
+    return Origin(spec, tuple(record.recorded_changes(inner)), base, rows)
 
 
-def _files(folder: Path, base: Checkpoint, changes: Iterable[Change]) -> dict[str, bytes]:
+def _rows_between(folder: Path, spec: Spec, first: int, last: int) -> dict[int, bytes]:
+    """The rows of a run that stops early, after one step and up to another."""
+    if not spec.training.stop.metric:
+        return {}
+    return {step: line for step, line in record.rows(folder).items() if first < step <= last}
+
+
+def _with_steps(spec: Spec, steps: int) -> Spec:
+    return spec.model_copy(update={"training": spec.training.model_copy(update={"steps": steps})})
+
+
+def _files(
+    folder: Path, base: Checkpoint, changes: Iterable[Change], rows: Mapping[int, bytes]
+) -> dict[str, bytes]:
     """What a fork holds of the run in `folder`, by the paths in its own."""
     content = checkpoint.encode_checkpoint(base.step, base.tensors, base.metadata)
     try:
-        spec = files.read_regular(folder / layout.SPEC, _MOST_SPEC_BYTES)
+        spec = files.read_regular(folder / layout.SPEC, layout.MOST_SPEC_BYTES)
     except (OSError, ValueError) as error:
-        raise RunError(f"{folder / layout.SPEC}: cannot be read: {error}") from error
+        raise RunError(f"{folder / layout.SPEC}: cannot be read: {why(error)}") from error
     found = {
         layout.SPEC: spec,
         layout.EVENTS: record.encode_changes(changes, time.time()),
         f"{layout.CHECKPOINTS}/{layout.numbered(base.step)}": content,
         f"{layout.CHECKPOINTS}/{layout.LATEST}": checkpoint.encode_latest(base.step, content),
     }
+    if rows:
+        found[layout.METRICS] = layout.METRICS_HEADER + b"".join(line + b"\n" for line in rows.values())
     if environment := record.environment(folder):
         found[layout.ENV] = files.encode_json(environment)
     return {f"{layout.ORIGIN}/{name}": content for name, content in found.items()}

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from seqlab.runs import tensors as safetensors
 from seqlab.runs.kept import steps_in
-from seqlab.runs.layout import numbered
+from seqlab.runs.layout import RunError, numbered
+from seqlab.runs.status import MOST_STEP
 from seqlab.runs.tensors import Tensors
 
 #: The largest frame that is written, bytes.
@@ -28,6 +29,7 @@ MOST_READ_BYTES = 64_000_000
 #: The most bytes of kept frames that `KeptFrames` holds in memory.
 MOST_CACHED_BYTES = 64_000_000
 
+_MOST_STRIDE = 1 << 31  # times an index it fits into 64 bits
 _HEADER_BYTES = 200  # a tensor's share of the header, at most
 
 _Seen = tuple[int, int, int]
@@ -94,8 +96,8 @@ class KeptFrames:
         """See which steps have a frame now."""
         try:
             self.steps, self._unlisted = tuple(steps_in(self.folder)), ""
-        except OSError as error:
-            self._unlisted = f"{self.folder}: {error.strerror}"
+        except RunError as error:
+            self._unlisted = str(error)
         for gone in self._problems.keys() - set(self.steps):
             del self._problems[gone]
             self._damaged.pop(gone, None)
@@ -194,11 +196,11 @@ def read_frame(path: Path) -> Frame:
     """
     tensors, metadata = safetensors.read(path, MOST_READ_BYTES)
     step = metadata.get("step")
-    if not isinstance(step, int) or step < 0:
-        raise ValueError(f"its metadata gives the step as {step!r}")
+    if type(step) is not int or not 0 <= step < MOST_STEP:
+        raise ValueError(f"its metadata gives the step as {repr(step)[:80]}")
     for name in ("unit_stride", "time_stride"):
-        if not isinstance(metadata.get(name), int) or metadata[name] < 1:
-            raise ValueError(f"its metadata gives {name} as {metadata.get(name)!r}")
+        if type(metadata.get(name)) is not int or not 1 <= metadata[name] < _MOST_STRIDE:
+            raise ValueError(f"its metadata gives {name} as {repr(metadata.get(name))[:80]}")
     return Frame(step, tensors, metadata)
 
 

@@ -6,6 +6,8 @@ the reading direction, bytes that are no text at all. Shown on a screen they cou
 
 from __future__ import annotations
 
+import re
+
 MOST = 300
 """Characters that are looked at; nobody reads more than that in a line."""
 
@@ -19,7 +21,18 @@ def harmless(text: str, most: int = MOST) -> str:
     """
     if len(text) > most:
         text = text[: most - 1] + "…"
-    text = " ".join(text.split())
+    return _written_out(" ".join(text.split()))
+
+
+def harmless_lines(text: str) -> str:
+    r"""The text with its lines and their indents, but for those all that is not plain to see written out."""
+    return "\n".join(_written_out(_OTHER_SPACE.sub(" ", line)) for line in text.split("\n"))
+
+
+_OTHER_SPACE = re.compile(r"[^\S ]")
+
+
+def _written_out(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, deserialize
 
+from seqlab.regular import why
 from seqlab.runs import files
 from seqlab.runs import tensors as safetensors
 from seqlab.runs.layout import INITIAL, RunError
@@ -104,7 +105,7 @@ def load_initial(folder: Path, most_bytes: int, expected: str | None = None) -> 
             return None
         raise RunError(f"{path}: is gone, and the run started from it") from None
     except (OSError, ValueError) as error:
-        raise RunError(f"{path}: cannot be read: {error}") from error
+        raise RunError(f"{path}: cannot be read: {why(error)}") from error
     return Initial(tensors, str(metadata.get("file", "")), sha256)
 
 

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from seqlab.runs import files, layout
+from seqlab.runs.layout import RunError
 
 #: The most files that are kept.
 MOST_FILES = 200
@@ -52,7 +53,11 @@ class KeptFiles:
         return step % interval_at(step, self.interval, self.most_files) == 0
 
     def steps(self) -> list[int]:
-        """The steps of the files that are there, in order."""
+        """The steps of the files that are there, in order.
+
+        Raises:
+            RunError: see `steps_in`.
+        """
         return steps_in(self.folder)
 
     def path(self, step: int) -> Path:
@@ -117,21 +122,36 @@ def kept_steps(steps: Iterable[int], interval: int, most_files: int = MOST_FILES
 
 
 def steps_in(folder: Path) -> list[int]:
-    """The steps of the numbered files in `folder`, in order; none if there is no such folder."""
+    """The steps of the numbered files in `folder`, in order; none if there is no such folder.
+
+    Raises:
+        RunError: it cannot be listed.
+    """
+    try:
+        return _steps_in(folder)
+    except OSError as error:
+        raise RunError(f"{folder}: cannot be listed: {error.strerror}") from error
+
+
+def sizes_in(folder: Path) -> dict[int, int]:
+    """The bytes of the numbered files in `folder`, by their steps, in order.
+
+    Raises:
+        OSError: it cannot be listed.
+    """
+    sizes = {}
+    for step in _steps_in(folder):
+        with contextlib.suppress(FileNotFoundError):
+            sizes[step] = (folder / layout.numbered(step)).stat().st_size
+    return sizes
+
+
+def _steps_in(folder: Path) -> list[int]:
     try:
         names = os.listdir(folder)
     except (FileNotFoundError, NotADirectoryError):
         return []
     return sorted(int(match[1]) for match in map(_NAME.fullmatch, names) if match)
-
-
-def sizes_in(folder: Path) -> dict[int, int]:
-    """The bytes of the numbered files in `folder`, by their steps, in order."""
-    sizes = {}
-    for step in steps_in(folder):
-        with contextlib.suppress(FileNotFoundError):
-            sizes[step] = (folder / layout.numbered(step)).stat().st_size
-    return sizes
 
 
 def _within_bytes(sizes: Mapping[int, int], interval: int, most_bytes: int, best: int | None) -> set[int]:

@@ -15,7 +15,6 @@ import sys
 import sysconfig
 import tempfile
 import threading
-import time
 from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,6 +22,7 @@ from typing import Any, NoReturn
 
 import seqlab
 from seqlab.runs import control, files, layout
+from seqlab.runs.harmless import harmless_lines
 from seqlab.runs.layout import RunError
 
 MODULE = "seqlab.worker"
@@ -119,7 +119,7 @@ class Worker:
         Raises:
             RunError: the worker has died.
         """
-        message: dict[str, Any] = {"run": str(folder.absolute()), "since": time.time_ns()}
+        message: dict[str, Any] = {"run": str(folder.absolute()), "since": control.next_number(folder)}
         if steps is not None:
             message["steps"] = steps
         self._send(message)
@@ -130,7 +130,7 @@ class Worker:
         assert self.folder is not None
         try:
             control.send(self.folder, "stop")
-        except RunError:  # the disk is full
+        except RunError:  # the disk is full, and nobody else can tell yet whose run it is
             self._process.terminate()
 
     def reap(self, timeout: float | None = None) -> int | None:
@@ -141,13 +141,13 @@ class Worker:
             return None
 
     def stderr_tail(self, most: int = 4000) -> str:
-        """The end of what the worker wrote to stderr before it had a run; for early deaths."""
+        """What the worker wrote to stderr last before it had a run, fit for a terminal; for early deaths."""
         try:
             size = os.fstat(self._stderr.fileno()).st_size
             content = os.pread(self._stderr.fileno(), most, max(0, size - most))
         except (OSError, ValueError):  # closed
             return ""
-        return content.decode(errors="replace").strip()
+        return harmless_lines(content.decode(errors="replace").strip())
 
     def close(self) -> None:
         """End the worker's input: it goes away if it has no run, and goes on if it has one."""
@@ -235,7 +235,7 @@ def chosen_threads(environment: Mapping[str, str]) -> int | None:
 
 
 def worker_log_tail(folder: Path, lines: int = 20) -> list[str]:
-    """The last lines of a run's worker.log; none if there is no such file."""
+    """The last lines of a run's worker.log, fit for a terminal; none if there is no such file."""
     try:
         with files.open_regular(folder / layout.LOG) as log:
             size = log.seek(0, os.SEEK_END)
@@ -243,7 +243,8 @@ def worker_log_tail(folder: Path, lines: int = 20) -> list[str]:
             content = log.read()
     except (OSError, ValueError):
         return []
-    return content.decode(errors="replace").splitlines()[-lines:] if lines > 0 else []
+    found = content.decode(errors="replace").splitlines()
+    return [harmless_lines(line) for line in found[-lines:]] if lines > 0 else []
 
 
 def environment_for(threads: int | None, blas: int = 1) -> dict[str, str]:

@@ -7,17 +7,18 @@ A run folder is plain files that can be copied, listed and read without this pro
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
 import secrets
 import shutil
+import stat
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from seqlab.regular import MOST_SPEC_BYTES as MOST_SPEC_BYTES
+from seqlab.regular import open_regular, why
 from seqlab.runs import files
 from seqlab.runs.harmless import harmless
 
@@ -42,6 +43,10 @@ CONTROL = "control"
 LOCK = "worker.lock"
 LOG = "worker.log"
 
+#: Bytes of files that are read whole, beside a spec's; whatever is longer no worker has written.
+MOST_STATUS_BYTES = 1 << 16
+MOST_ENV_BYTES = 1 << 20
+
 #: The first line of metrics.jsonl.
 METRICS_HEADER = b'{"format":1}\n'
 
@@ -61,83 +66,6 @@ class RunError(Exception):
 
 class NewerFormatError(RunError):
     """The run folder was written by a newer seqlab."""
-
-
-@dataclass(frozen=True)
-class Status:
-    """status.json: where a run stands.
-
-    Attributes:
-        state: one of `STATES`.
-        step: the last step made.
-        steps: the step at which training ends.
-        metrics: the latest value of every metric, by name.
-        best: `{"step": n, "eval/loss": x}` of the lowest eval/loss so far, or None.
-        rate: sequences per second, or None while unknown.
-        heartbeat: Unix time of this file's last writing, seconds.
-        pid: the worker's process id, or None before there is one.
-        pid_started: when that process started, in the system's own notation; tells it from a later one.
-        host: name of the worker's machine.
-        boot_id: identity of that machine's current boot, or "" where there is none.
-        message: one line for people, or "".
-    """
-
-    state: str
-    step: int
-    steps: int
-    metrics: Mapping[str, float] = field(default_factory=dict)
-    best: Mapping[str, float] | None = None
-    rate: float | None = None
-    heartbeat: float = 0.0
-    pid: int | None = None
-    pid_started: str | None = None
-    host: str = ""
-    boot_id: str = ""
-    message: str = ""
-
-    def to_bytes(self) -> bytes:
-        """The content of status.json."""
-        return files.encode_json({"format": FORMAT, **asdict(self)})
-
-    @classmethod
-    def from_bytes(cls, content: bytes) -> Status:
-        """Read what `to_bytes` wrote.
-
-        Raises:
-            ValueError: `content` is not a status (torn, empty, or something else).
-            NewerFormatError: a newer format.
-        """
-        found = files.decode_row(content)
-        check_format(found.pop("format", None), STATUS)
-        # A host may be called "Infinity": what is text stays text.
-        texts = {name for name, kinds in _STATUS_TYPES.items() if str in kinds}
-        found |= {name: value for name, value in json.loads(content).items() if name in texts}
-        try:
-            status = cls(**{name: found[name] for name in cls.__dataclass_fields__ if name in found})
-        except TypeError as error:
-            raise ValueError(str(error)) from None
-        wrong = [name for name, kinds in _STATUS_TYPES.items() if not _is(getattr(status, name), kinds)]
-        if not wrong and status.state not in STATES:
-            wrong = ["state"]
-        if wrong:
-            raise ValueError(f"{wrong[0]} is {getattr(status, wrong[0])!r}")
-        return status
-
-
-_STATUS_TYPES: dict[str, tuple[type, ...]] = {
-    "state": (str,),
-    "step": (int,),
-    "steps": (int,),
-    "metrics": (dict,),
-    "best": (dict, type(None)),
-    "rate": (int, float, type(None)),
-    "heartbeat": (int, float),
-    "pid": (int, type(None)),
-    "pid_started": (str, type(None)),
-    "host": (str,),
-    "boot_id": (str,),
-    "message": (str,),
-}
 
 
 def home() -> Path:
@@ -167,6 +95,8 @@ def create_run(
     Raises:
         RunError: it cannot be made (no permission, disk full, …); then nothing is left behind.
     """
+    from seqlab.runs import liveness
+    from seqlab.runs.status import Status
     from seqlab.spec.files import to_toml
 
     more = {**(more or {}), **({} if initial is None else {INITIAL: initial})}
@@ -184,8 +114,14 @@ def create_run(
     try:
         for inner in (FRAMES, CHECKPOINTS, CONTROL):
             (folder / inner).mkdir()
-        machine = _this_machine()
-        status = Status("starting", step=0, steps=spec.training.steps, heartbeat=time.time(), **machine)
+        status = Status(
+            "starting",
+            step=0,
+            steps=spec.training.steps,
+            heartbeat=time.time(),
+            host=liveness.host(),
+            boot_id=liveness.boot_id(),
+        )
         files.replace(folder / STATUS, status.to_bytes())
         for path, content in more.items():
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
@@ -208,14 +144,29 @@ def is_run(folder: Path) -> bool:
 
 
 def check_run(folder: Path) -> None:
-    """Raise a RunError that says what is missing, unless `folder` is a run folder."""
-    if not folder.exists():
-        raise RunError(f"{folder}: there is no such folder")
-    if not folder.is_dir():
+    """Raise a RunError that says what is wrong, unless `folder` is a run folder.
+
+    A folder in it that is a link makes it none: nothing that is done to a run may reach beyond it.
+    """
+    if not stat.S_ISDIR(_mode(folder)):
         raise RunError(f"{folder}: is a file; a run is a folder")
     for name in (SPEC, STATUS):
-        if not (folder / name).is_file():
-            raise RunError(f"{folder}: is not a run folder: it has no {name}")
+        if not stat.S_ISREG(_mode(folder, name)):
+            raise RunError(f"{folder}: is not a run folder: its {name} is no file")
+    check_inner(folder)
+
+
+def check_inner(folder: Path) -> None:
+    """Raise a RunError if one of a run's own folders is a link: it could lead anywhere."""
+    for name in (FRAMES, CHECKPOINTS, CONTROL, ORIGIN, f"{ORIGIN}/{CHECKPOINTS}"):
+        try:
+            is_link = stat.S_ISLNK(os.lstat(folder / name).st_mode)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            raise RunError(f"{folder / name}: cannot be opened: {error.strerror}") from error
+        if is_link:
+            raise RunError(f"{folder}: is left alone: its {name} is a link to another place")
 
 
 def list_runs(out: Path | None = None) -> list[Path]:
@@ -264,7 +215,10 @@ def made(folder: Path) -> tuple[str, int]:
         written = 0
     if NAMED.match(folder.name):
         return folder.name[:15], written
-    return time.strftime("%Y%m%d-%H%M%S", time.localtime(written / 1e9)), written
+    try:
+        return time.strftime("%Y%m%d-%H%M%S", time.localtime(written / 1e9)), written
+    except (OSError, OverflowError, ValueError):  # a file may bear any time
+        return time.strftime("%Y%m%d-%H%M%S", time.localtime(0)), written
 
 
 def spec_digest(folder: Path) -> str:
@@ -274,10 +228,10 @@ def spec_digest(folder: Path) -> str:
         RunError: spec.toml cannot be read.
     """
     try:
-        with files.open_regular(folder / SPEC) as file:
+        with open_regular(folder / SPEC) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except (OSError, ValueError) as error:
-        raise RunError(f"{folder / SPEC}: cannot be read: {error}") from error
+        raise RunError(f"{folder / SPEC}: cannot be read: {why(error)}") from error
 
 
 def numbered(step: int) -> str:
@@ -293,23 +247,24 @@ def check_format(found: object, where: str) -> None:
         ValueError: no format number at all.
     """
     if not isinstance(found, int) or isinstance(found, bool) or found < 1:
-        raise ValueError(f"format is {found!r}, expected {FORMAT}")
+        raise ValueError(f"format is {repr(found)[:80]}, expected {FORMAT}")
     if found > FORMAT:
         raise NewerFormatError(
-            f"{where} has format {found}; this seqlab reads format {FORMAT}: update seqlab"
+            f"{where} has format {str(found)[:20]}; this seqlab reads format {FORMAT}: update seqlab"
         )
 
 
-def _this_machine() -> dict[str, Any]:
-    from seqlab.runs import liveness
-
-    return {"host": liveness.host(), "boot_id": liveness.boot_id()}
+def _mode(folder: Path, name: str = "") -> int:
+    """What kind of file a run folder, or a file in it that every run has, is."""
+    try:
+        return os.stat(folder / name).st_mode
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        what = f"is not a run folder: it has no {name}" if name else "there is no such folder"
+        raise RunError(f"{folder}: {what}") from None
+    except OSError as error:
+        raise RunError(f"{folder / name}: cannot be opened: {error.strerror}") from error
 
 
 def _listed(runs: list[Path]) -> str:
     shown = "".join(f"\n  {harmless(run.name)}" for run in runs[:8])
     return shown + (f"\n  … and {len(runs) - 8} more" if len(runs) > 8 else "")
-
-
-def _is(value: Any, kinds: tuple[type, ...]) -> bool:
-    return isinstance(value, kinds) and not isinstance(value, bool)

@@ -16,9 +16,10 @@ from pathlib import Path
 
 from seqlab.runs import files, layout, liveness
 from seqlab.runs.harmless import harmless
-from seqlab.runs.layout import NewerFormatError, RunError, Status
-from seqlab.runs.listing_files import MOST_STATUS, Told, read_curve, read_told
+from seqlab.runs.layout import NewerFormatError, RunError
+from seqlab.runs.listing_files import Told, read_curve, read_told
 from seqlab.runs.listing_row import ILL, LOST, Row
+from seqlab.runs.status import Status
 
 
 class Listing:
@@ -68,7 +69,7 @@ class Listing:
     def _names(self) -> list[str]:
         try:
             with os.scandir(self.home) as entries:
-                return [entry.name for entry in entries if not entry.name.startswith(".") and entry.is_dir()]
+                return [entry.name for entry in entries if _may_be_run(entry)]
         except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as error:
@@ -100,7 +101,7 @@ class _Known:
             if seen == self._seen and (self._state == LOST or self._state in layout.FINAL_STATES):
                 return True
             self._seen = None
-            status = Status.from_bytes(files.read_regular(path, MOST_STATUS))
+            status = Status.from_bytes(files.read_regular(path, layout.MOST_STATUS_BYTES))
             if not self._spec_is_there():
                 # Its spec is the last that a new run gets.
                 return status.state != "starting" and self._is("damaged", f"has no {layout.SPEC}")
@@ -120,6 +121,8 @@ class _Known:
             return self._is("newer", str(error))
         except (ValueError, RunError) as error:
             return self._is("damaged", f"{layout.STATUS} cannot be read: {error}")
+        except Exception as error:  # whatever a folder holds, the others are listed
+            return self._is("damaged", f"cannot be read: {type(error).__name__}: {error}")
         if (status, state) != (self._status, self._state):
             self._is(state, "")
             self._status = status
@@ -188,6 +191,13 @@ class _Known:
             return "" if owner == os.geteuid() else f": it belongs to {pwd.getpwuid(owner).pw_name}"
         except (OSError, KeyError):
             return ""
+
+
+def _may_be_run(entry: os.DirEntry[str]) -> bool:
+    try:
+        return not entry.name.startswith(".") and entry.is_dir()
+    except OSError:  # a link that leads to itself, or where we may not look
+        return False
 
 
 def _stamp(path: str) -> tuple[int, int, int]:

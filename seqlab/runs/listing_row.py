@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from seqlab.runs import files, layout
-from seqlab.runs.layout import Status
+from seqlab.runs import layout
 from seqlab.runs.listing_files import Told
+from seqlab.runs.status import Status
 
 LOST = "lost"
 ILL = {"damaged": "damaged", "newer": "newer format", "unreadable": "unreadable"}
@@ -66,13 +66,13 @@ class Row:
     def loss(self) -> float | None:
         """The latest loss: on the eval split where it is known, else on a batch; None before either."""
         found = self.status.metrics if self.status else {}
-        return next((_number(found[name]) for name in _LOSSES if name in found), None)
+        return next((found[name] for name in _LOSSES if name in found), None)
 
     @property
     def best(self) -> float | None:
         """The lowest eval loss so far; None before there is one."""
         found = self.status.best if self.status else None
-        return _number(found["eval/loss"]) if found and "eval/loss" in found else None
+        return None if found is None else found["eval/loss"]
 
     def age(self, now: float) -> float:
         """Seconds since it was made."""
@@ -88,13 +88,6 @@ def matching(rows: Sequence[Row], words: str) -> list[Row]:
     """The rows that hold every one of these words in name, task, cell, state or title."""
     sought = words.casefold().split()
     return [row for row in rows if all(word in _text(row) for word in sought)]
-
-
-def _number(value: object) -> float:
-    try:
-        return files.number(value)
-    except ValueError:
-        return math.nan
 
 
 def _text(row: Row) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import functools
+import math
 import os
 import platform
 import subprocess
@@ -17,14 +18,14 @@ from pathlib import Path
 from typing import Any
 
 from seqlab.runs import files, layout
-from seqlab.runs.layout import NewerFormatError, RunError, Status
+from seqlab.runs.harmless import harmless
+from seqlab.runs.layout import NewerFormatError, RunError
+from seqlab.runs.status import Status
 
 #: Seconds a run may be "starting" before its worker must hold the lock.
 STARTING_GRACE = 60.0
 #: Seconds without a heartbeat after which a run on another host counts as lost.
 REMOTE_GRACE = 600.0
-_MOST_BYTES = 65_536
-"""Of a status.json."""
 #: What flock says where the file system has no locks.
 _NO_LOCKS = frozenset({errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL})
 
@@ -89,7 +90,8 @@ class WorkerLock:
 
     def _holder(self) -> str:
         found = self._read()
-        return f"process {found.get('pid', '?')} on {found.get('host', 'an unknown host')}"
+        where = harmless(str(found.get("host", "an unknown host")))
+        return f"process {harmless(str(found.get('pid', '?')))} on {where}"
 
     def _holder_lives(self) -> bool:
         found = self._read()
@@ -124,7 +126,7 @@ def read_status(folder: Path) -> Status:
         if attempt:
             time.sleep(0.01)
         try:
-            return Status.from_bytes(files.read_regular(path, _MOST_BYTES))
+            return Status.from_bytes(files.read_regular(path, layout.MOST_STATUS_BYTES))
         except (OSError, ValueError) as error:
             problem: Exception = error
         except NewerFormatError as error:
@@ -133,6 +135,27 @@ def read_status(folder: Path) -> Status:
         layout.check_run(folder)
         raise RunError(f"{path}: cannot be read: {problem.strerror}") from problem
     raise RunError(f"{path}: is damaged: {problem}") from problem
+
+
+def silence(folder: Path, status: Status) -> float:
+    """Seconds since the last sign of life of a run's worker.
+
+    A heartbeat that lies ahead of our clock says nothing. Then what counts is when the status was written.
+    """
+    now = time.time()
+    heartbeat = status.heartbeat
+    if not heartbeat <= now:  # or no number at all
+        try:
+            heartbeat = os.stat(folder / layout.STATUS).st_mtime
+        except OSError:
+            heartbeat = now
+    return max(0.0, now - heartbeat) if math.isfinite(heartbeat) else math.inf
+
+
+def is_elsewhere(status: Status) -> bool:
+    """Whether the worker of a run is, or was, on another machine, whose locks are not seen here."""
+    same_boot = bool(status.boot_id) and status.boot_id == boot_id()
+    return not same_boot and status.host != host()
 
 
 def lock_is_held(folder: Path) -> bool | None:
@@ -190,16 +213,15 @@ def process_started(pid: int) -> str | None:
 def _looks_lost(folder: Path, status: Status) -> bool:
     if status.state in layout.FINAL_STATES:
         return False
-    age = time.time() - status.heartbeat
-    same_boot = bool(status.boot_id) and status.boot_id == boot_id()
-    if not same_boot and status.host != host():
-        return age > REMOTE_GRACE
+    if is_elsewhere(status):
+        return silence(folder, status) > REMOTE_GRACE
     held = lock_is_held(folder)
     if held is None:
+        same_boot = bool(status.boot_id) and status.boot_id == boot_id()
         held = same_boot and status.pid is not None and process_started(status.pid) == status.pid_started
     if held:
         return False
-    return status.state != "starting" or age > STARTING_GRACE
+    return status.state != "starting" or silence(folder, status) > STARTING_GRACE
 
 
 def _output(*command: str) -> str:

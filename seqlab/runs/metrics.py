@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqlab.runs import files, layout
-from seqlab.runs.layout import RunError
+from seqlab.runs.layout import NewerFormatError
 from seqlab.runs.tail import Tail
 
 
@@ -53,7 +53,8 @@ class MetricsFile:
     def __init__(self, path: Path):
         self._tail = Tail(path)
         self._series: dict[str, Series] | None = None
-        self._first, self._has_header = b"", False
+        self._begun = False  # with the first line, which names the format
+        self._newer = ""
         self._clear()
 
     @property
@@ -64,25 +65,41 @@ class MetricsFile:
     @property
     def skipped(self) -> int:
         """How many lines are no rows, a torn last one included."""
-        return self._skipped + self._tail.torn
+        return self._skipped + self._tail.skipped + self._tail.torn
 
-    def poll(self) -> bool:
+    @property
+    def behind(self) -> bool:
+        """Whether the last poll left something unread."""
+        return self._tail.behind
+
+    def poll(self, whole: bool = True) -> bool:
         """Read what has come; True if anything changed.
 
+        Args:
+            whole: read all of it, not only as much as a `Tail` takes at once.
+
         Raises:
-            RunError: a newer format, or no format line at all.
+            NewerFormatError: a newer format.
             OSError: the file cannot be read; a missing one is empty.
         """
+        changed = self._poll()
+        while whole and self.behind:
+            changed = self._poll() or changed
+        return changed
+
+    def _poll(self) -> bool:
         restarts = self._tail.restarts
         lines = self._tail.poll()
-        if self._tail.restarts != restarts:
+        restarted = self._tail.restarts != restarts
+        if restarted:
             self._clear()
-        elif not lines and (self._has_header or not self._first):
-            return False
-        if lines and not self._first:
-            self._first = lines.pop(0)
-        if self._first and not self._has_header:
-            self._check_header(self._first)
+        if self._newer:
+            raise NewerFormatError(self._newer)
+        if not lines:
+            return restarted
+        if not self._begun:
+            self._begun = True
+            lines = self._without_header(lines)
         self._read(lines)
         self._series = None
         return True
@@ -112,17 +129,19 @@ class MetricsFile:
         self._columns: dict[str, _Column] = {}
         self._rows = _Column()
         self._skipped = 0
-        self._first, self._has_header = b"", False
         self._series = None
+        self._begun, self._newer = False, ""
 
-    def _check_header(self, line: bytes) -> None:
-        path = self._tail.path
+    def _without_header(self, lines: list[bytes]) -> list[bytes]:
+        """All but a format line at the start; one that is damaged is skipped like any other."""
         try:
-            layout.check_format(files.decode_row(line).get("format"), str(path))
+            layout.check_format(files.decode_row(lines[0]).get("format"), str(self._tail.path))
         except ValueError:
-            expected = layout.METRICS_HEADER.decode().strip()
-            raise RunError(f"{path}: begins with {line[:40]!r}, expected {expected}") from None
-        self._has_header = True
+            return lines
+        except NewerFormatError as error:
+            self._newer = str(error)
+            raise
+        return lines[1:]
 
     def _read(self, lines: Iterable[bytes]) -> None:
         fresh: dict[str, tuple[list[int], list[float]]] = {}

@@ -6,30 +6,31 @@ torn by a crash, or not a run at all.
 
 from __future__ import annotations
 
-import os
-import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from seqlab.runs import files, layout, liveness
 from seqlab.runs import tensors as safetensors
+from seqlab.runs.cached import Cached
 from seqlab.runs.frames import Frame, KeptFrames, read_frame
-from seqlab.runs.layout import RunError, Status
+from seqlab.runs.harmless import harmless
+from seqlab.runs.layout import RunError
 from seqlab.runs.metrics import MetricsFile, Series
 from seqlab.runs.rival import Rival, rival_from
+from seqlab.runs.status import MOST_STEP, Status
 from seqlab.runs.tail import Tail
 from seqlab.runs.tensors import Tensors
 
 if TYPE_CHECKING:
     from seqlab.spec.schema import Spec
 
+SILENT = 10.0
+"""Seconds without a sign of life from a worker that is there, after which that is a problem."""
 _MOST_PROBE_BYTES = 256_000_000
-_MOST_SPEC_BYTES = 1 << 20
-
-T = TypeVar("T")
+_MOST_PROBLEM = 500
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,10 @@ class Snapshot:
         probe: the probe batch: `inputs [T,B,F]`, `targets [T,B,O]` or `[T,B]`, `mask [T,B]`, and where there
             are any `lengths [B]` and `future [horizon,B,O]`; or None.
         skipped: lines that could not be read, a torn last one included.
-        problems: what else could not be read, a line each.
+        problems: what else is wrong, a line each.
+        behind: whether there is more to read than this poll has.
+
+    Texts in `status`, `rungs` and `problems` are fit for a terminal; those of events are as they were found.
     """
 
     folder: Path
@@ -96,6 +100,7 @@ class Snapshot:
     probe: Tensors | None
     skipped: int
     problems: tuple[str, ...]
+    behind: bool = False
 
 
 class RunReader:
@@ -108,33 +113,43 @@ class RunReader:
     def __init__(self, folder: Path):
         self.folder = folder.absolute()
         layout.check_run(self.folder)
-        self._status, self._state = liveness.read_state(self.folder)
+        self._look()
         self._spec = _read_spec(self.folder)
         self._metrics = MetricsFile(self.folder / layout.METRICS)
         self._events = _Events(self.folder / layout.EVENTS)
-        self._live = _Cached(read_frame)
-        self._newest = _Cached(read_frame)
+        self._live = Cached(read_frame)
+        self._newest = Cached(read_frame)
         self._kept = KeptFrames(self.folder / layout.FRAMES)
-        self._probe = _Cached(_read_probe)
+        self._probe = Cached(_read_probe)
 
-    def poll(self) -> Snapshot:
+    def poll(self, whole: bool = True) -> Snapshot:
         """Read what has changed since the last poll.
+
+        Args:
+            whole: read all metrics and events, however long that takes; else of each as much as a `Tail`
+                takes at once, and `Snapshot.behind` says whether that was all.
 
         Raises:
             RunError: the folder is gone, or holds a newer format.
         """
+        layout.check_inner(self.folder)
         problems: list[str] = []
         # First of all: rows written after this look only make the metrics newer than the state, never older.
         try:
-            self._status, self._state = liveness.read_state(self.folder)
+            self._look()
         except RunError as error:
             layout.check_run(self.folder)
             problems.append(str(error))
         for follow in (self._metrics.poll, self._events.poll):
             try:
-                follow()
+                follow(whole)
             except OSError as error:
                 problems.append(f"{error.filename or self.folder}: {error.strerror}")
+            except MemoryError:
+                problems.append(f"{self.folder}: not enough memory for all that it holds")
+        age = liveness.silence(self.folder, self._status)
+        if age > SILENT and self._is_held:
+            problems.append(f"no sign of life from the worker for {age:.0f} s: is its disk full?")
         frame = self._newest_frame()
         probe = self._probe.get(self.folder / layout.PROBE)
         problems += [cached.problem for cached in (self._live, self._newest, self._probe) if cached.problem]
@@ -145,7 +160,7 @@ class RunReader:
             spec=self._spec,
             status=self._status,
             state=self._state,
-            age=max(0.0, time.time() - self._status.heartbeat),
+            age=age,
             metrics=MappingProxyType(self._metrics.series()),
             rows=self._metrics.rows,
             events=self._events.events,
@@ -155,7 +170,8 @@ class RunReader:
             kept=self._kept.steps,
             probe=probe,
             skipped=self._metrics.skipped + self._events.skipped,
-            problems=tuple(problems),
+            problems=tuple(harmless(problem, _MOST_PROBLEM) for problem in problems),
+            behind=self._metrics.behind or self._events.behind,
         )
 
     def frame_near(self, step: int, towards: int) -> Frame | None:
@@ -168,6 +184,18 @@ class RunReader:
             towards: where to look on if it cannot be read: below 0 for earlier frames, else later ones.
         """
         return self._kept.near(step, towards)
+
+    def _look(self) -> None:
+        status, self._state = liveness.read_state(self.folder)
+        self._status = replace(
+            status, host=harmless(status.host), message=harmless(status.message, _MOST_PROBLEM)
+        )
+
+    @property
+    def _is_held(self) -> bool:
+        """Whether a worker of this machine is at the run."""
+        over = self._state in layout.FINAL_STATES or self._state == "lost"
+        return not over and liveness.lock_is_held(self.folder) is True
 
     def _newest_frame(self) -> Frame | None:
         live = self._live.get(self.folder / layout.LIVE)
@@ -189,9 +217,18 @@ class _Events:
 
     @property
     def skipped(self) -> int:
-        return self._skipped + self._tail.torn
+        return self._skipped + self._tail.skipped + self._tail.torn
 
-    def poll(self) -> None:
+    @property
+    def behind(self) -> bool:
+        return self._tail.behind
+
+    def poll(self, whole: bool = True) -> None:
+        self._poll()
+        while whole and self.behind:
+            self._poll()
+
+    def _poll(self) -> None:
         restarts = self._tail.restarts
         lines = self._tail.poll()
         if self._tail.restarts != restarts:
@@ -213,52 +250,16 @@ class _Events:
                 self._skipped += 1
 
 
-class _Cached(Generic[T]):
-    """The content of a file that is read again only when the file has changed."""
-
-    def __init__(self, read: Callable[[Path], T]):
-        self.problem = ""
-        self._read = read
-        self._value: T | None = None
-        self._seen: tuple[Path, int, int, int] | None = None
-
-    def get(self, path: Path) -> T | None:
-        """What is in the file; what was in it when it cannot be read; None when there is none."""
-        try:
-            found = os.stat(path)
-        except FileNotFoundError:
-            self._value, self._seen, self.problem = None, None, ""
-            return None
-        except OSError as error:
-            self.problem = f"{path}: {error.strerror}"
-            return self._value
-        seen = (path, found.st_mtime_ns, found.st_size, found.st_ino)
-        if seen != self._seen:
-            try:
-                self._value, self.problem = self._read(path), ""
-            except FileNotFoundError:  # thinned out or replaced between the two looks
-                return self._value
-            except OSError as error:
-                self.problem = f"{path}: {error.strerror}"
-                return self._value
-            except ValueError as error:
-                self.problem = f"{path}: {error}"
-            self._seen = seen
-        return self._value
-
-
 def _read_spec(folder: Path) -> Spec:
     from seqlab.spec.files import load_spec
     from seqlab.spec.problems import SpecError
 
     try:
-        files.read_regular(folder / layout.SPEC, _MOST_SPEC_BYTES)
-    except (OSError, ValueError) as error:
-        raise RunError(f"{folder / layout.SPEC}: cannot be read: {error}") from error
-    try:
-        return load_spec(folder / layout.SPEC)
+        return load_spec(folder)
     except SpecError as error:
-        raise RunError(str(error)) from error
+        raise RunError(
+            "\n".join(harmless(line, _MOST_PROBLEM) for line in str(error).splitlines())
+        ) from error
 
 
 def _read_probe(path: Path) -> Tensors:
@@ -273,11 +274,13 @@ def _event(line: bytes) -> Mapping[str, Any]:
     event = files.decode_row(line)
     if not isinstance(event.get("event"), str) or type(event.get("step")) is not int:
         raise ValueError("not an event")
+    if not 0 <= event["step"] < MOST_STEP:
+        raise ValueError("a step that no run has")
     files.number(event.get("time"))
     return MappingProxyType(event)
 
 
 def _rung(found: Mapping[str, Any]) -> RungValue:
     value = None if found["value"] is None else files.number(found["value"])
-    names = (str(found["name"]), str(found["label"]), str(found["metric"]))
-    return RungValue(*names, value, files.number(found["measured"]))
+    name, label, metric = (harmless(str(found[key])) for key in ("name", "label", "metric"))
+    return RungValue(name, label, metric, value, files.number(found["measured"]))

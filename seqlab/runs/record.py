@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from seqlab.runs import files, layout
 from seqlab.runs.harmless import harmless
+from seqlab.runs.layout import RunError
 from seqlab.runs.tail import Tail
 
 if TYPE_CHECKING:
@@ -22,13 +23,15 @@ if TYPE_CHECKING:
 
 BITS_DEPEND_ON = ("versions", "cpu", "cpu_features", "blas", "fastmath")
 """Runs are bit-identical where these of their env.json are equal."""
-_MOST_BYTES = 1_000_000
-"""Of an env.json."""
 
 
 def events(folder: Path, name: str) -> Iterator[dict[str, Any]]:
-    """What happened to a run so far, of one kind. Torn lines are left out: what they say was not on disk."""
-    for line in Tail(folder / layout.EVENTS).poll():
+    """What happened to a run so far, of one kind. Torn lines are left out: what they say was not on disk.
+
+    Raises:
+        RunError: events.jsonl cannot be read.
+    """
+    for line in _lines(folder / layout.EVENTS):
         with contextlib.suppress(ValueError):
             event = files.decode_row(line)
             if event.get("event") == name:
@@ -36,7 +39,11 @@ def events(folder: Path, name: str) -> Iterator[dict[str, Any]]:
 
 
 def recorded_changes(folder: Path) -> list[Change]:
-    """The changes that were made to a run so far, in the order in which they were made."""
+    """The changes that were made to a run so far, in the order in which they were made.
+
+    Raises:
+        RunError: see `events`.
+    """
     return changes_in(events(folder, "changed"))
 
 
@@ -93,11 +100,11 @@ def rows(folder: Path) -> dict[int, bytes]:
     """The lines of metrics.jsonl that count, by their steps: see `metrics.MetricsFile` for which do.
 
     Raises:
-        OSError: it cannot be read.
+        RunError: it cannot be read.
     """
     found: dict[int, bytes] = {}
     last = -1
-    for line in Tail(folder / layout.METRICS).poll():
+    for line in _lines(folder / layout.METRICS):
         with contextlib.suppress(ValueError, RecursionError):
             row = json.loads(line)
             if not isinstance(row, dict):
@@ -114,7 +121,7 @@ def rows(folder: Path) -> dict[int, bytes]:
 def environment(folder: Path) -> dict[str, Any]:
     """What env.json says, and nothing if it cannot be read."""
     try:
-        return files.decode_row(files.read_regular(folder / layout.ENV, _MOST_BYTES))
+        return files.decode_row(files.read_regular(folder / layout.ENV, layout.MOST_ENV_BYTES))
     except (OSError, ValueError):
         return {}
 
@@ -123,6 +130,13 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """What differs between two environments of all that the bits of a run depend on, in words."""
     names = [name for name in BITS_DEPEND_ON if before.get(name) != now.get(name)]
     return [f"{name}: {_told_apart(before.get(name), now.get(name))}" for name in names]
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    try:
+        yield from Tail(path).rest()
+    except OSError as error:
+        raise RunError(f"{path}: cannot be read: {error.strerror}") from error
 
 
 def _told_apart(before: object, now: object) -> str:

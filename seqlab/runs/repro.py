@@ -16,18 +16,20 @@ _WORDS = ("title", "about", "expect")
 """Fields of a spec that change nothing about the training."""
 
 
-def repro_command(spec: Spec, folder: Path) -> str:
+def repro_command(spec: Spec, folder: Path, as_planned: bool = True) -> str:
     """`seqlab run PRESET -s …` for a run that a preset and a few fields describe; else `seqlab replay RUN`.
 
     Args:
         spec: of the run.
         folder: the run.
+        as_planned: whether nothing but the spec decides what comes of it: no change on the way, no weights
+            from elsewhere.
     """
     from seqlab.spec.files import load_spec
     from seqlab.spec.presets import presets
 
     wanted = _trained(spec)
-    for name in presets() if "fork" not in wanted else ():
+    for name in presets() if as_planned and "fork" not in wanted else ():
         preset = load_spec(name)
         if preset.title == spec.title:
             overrides = [f"{path}={_value(value)}" for path, value in _differences(_trained(preset), wanted)]

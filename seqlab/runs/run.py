@@ -16,17 +16,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from seqlab.regular import why
 from seqlab.runs import checkpoint, files, layout
 from seqlab.runs.checkpoint import Checkpoint
 from seqlab.runs.frames import Frame, read_frame
 from seqlab.runs.kept import steps_in
-from seqlab.runs.layout import RunError, Status
+from seqlab.runs.layout import RunError
 from seqlab.runs.metrics import Series
 from seqlab.runs.reader import RungValue, RunReader, Snapshot
 from seqlab.runs.rival import Rival
+from seqlab.runs.status import Status
 from seqlab.runs.tensors import Tensors
-
-_MOST_ENV_BYTES = 1 << 20
 
 if TYPE_CHECKING:
     from seqlab.spec.schema import Spec
@@ -84,11 +84,11 @@ class Run:
     def env(self) -> Mapping[str, Any]:
         """Versions, processor, threads and start time; empty until the worker has written them."""
         try:
-            return files.decode_row(files.read_regular(self.path / layout.ENV, _MOST_ENV_BYTES))
+            return files.decode_row(files.read_regular(self.path / layout.ENV, layout.MOST_ENV_BYTES))
         except FileNotFoundError:
             return {}
         except (OSError, ValueError) as error:
-            raise RunError(f"{self.path / layout.ENV}: cannot be read: {error}") from error
+            raise RunError(f"{self.path / layout.ENV}: cannot be read: {why(error)}") from error
 
     @property
     def metrics(self) -> Mapping[str, Series]:
@@ -141,7 +141,7 @@ class Run:
         try:
             return read_frame(path)
         except (OSError, ValueError) as error:
-            raise RunError(f"{path}: cannot be read: {error}") from error
+            raise RunError(f"{path}: cannot be read: {why(error)}") from error
 
     @property
     def checkpoints(self) -> list[int]:

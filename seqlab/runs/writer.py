@@ -19,11 +19,13 @@ from typing import Any, NamedTuple
 
 from seqlab.runs import files, layout, liveness
 from seqlab.runs import tensors as safetensors
-from seqlab.runs.files import Appender
+from seqlab.runs.appender import Appender
 from seqlab.runs.frames import encode_frame
+from seqlab.runs.harmless import harmless
 from seqlab.runs.kept import KeptFiles
-from seqlab.runs.layout import NewerFormatError, RunError, Status
+from seqlab.runs.layout import NewerFormatError, RunError
 from seqlab.runs.metrics import MetricsFile
+from seqlab.runs.status import Status
 from seqlab.runs.tensors import Tensors
 
 #: Seconds between two heartbeats.
@@ -32,6 +34,7 @@ BEAT = 2.0
 PATIENCE = 600.0
 
 _SYNC_EVERY = 5.0  # seconds of metrics that a power cut may cost
+_MOST_MESSAGE = 500  # characters of the status's message; the whole of an error stands in its event
 
 
 class Event(NamedTuple):
@@ -73,7 +76,8 @@ class RunWriter:
         except BaseException as error:
             self._lock.release()
             if isinstance(error, OSError):
-                raise RunError(f"{folder}: cannot be written: {error.strerror}") from error
+                path = error.filename or folder
+                raise RunError(f"{path}: cannot be written: {error.strerror}") from error
             if isinstance(error, ValueError):
                 raise RunError(str(error)) from error
             raise
@@ -213,7 +217,7 @@ class RunWriter:
         """
         deadline = time.monotonic() + patience
         try:
-            while not self._flushed():
+            while not self._flushed(sync=True):
                 if time.monotonic() >= deadline:
                     raise RunError(
                         f"{self.folder}: {self._waiting() or f'{layout.STATUS} cannot be written'}"
@@ -221,8 +225,6 @@ class RunWriter:
                 time.sleep(min(0.2, max(0.0, deadline - time.monotonic())))
         except OSError as error:
             raise RunError(f"{self.folder}: cannot be written: {error.strerror}") from error
-        self._metrics.sync()
-        self._events.sync()
 
     def close(self, patience: float = 0.0) -> None:
         """Flush, end the heartbeat, and let go of the run.
@@ -263,32 +265,29 @@ class RunWriter:
                 self._metrics.sync()
                 synced = time.monotonic()
 
-    def _flushed(self) -> bool:
-        rows = self._metrics.flush()
-        events = self._events.flush()
+    def _flushed(self, *, sync: bool = False) -> bool:
+        """Whether all that waited is in the files now, and with `sync` on the disk."""
+        written = [appender.flush() for appender in (self._metrics, self._events)]
+        if sync:
+            written += [appender.sync() for appender in (self._metrics, self._events)]
         with self._mutex:
             if self._began:
                 self._write_status()
-            return rows and events and self._written
+            return all(written) and self._written
 
     def _write_status(self) -> None:
         texts = [self._message, *self._troubles.values(), self._waiting()]
-        message = "; ".join(filter(None, texts))
+        message = harmless("; ".join(filter(None, texts)), _MOST_MESSAGE)
         self._status = replace(self._status, heartbeat=time.time(), message=message)
         final = self._status.state in layout.FINAL_STATES
         try:
-            files.replace(self.folder / layout.STATUS, self.status.to_bytes(), sync=final)
+            files.replace_or_overwrite(self.folder / layout.STATUS, self.status.to_bytes(), sync=final)
             self._written = True
         except OSError:
             self._written = False
 
     def _waiting(self) -> str:
-        parts = [
-            f"{appender.pending} rows of {appender.path.name} wait in memory: {appender.error.strerror}"
-            for appender in (self._metrics, self._events)
-            if appender.error is not None and appender.pending
-        ]
-        return "; ".join(parts)
+        return "; ".join(filter(None, (appender.trouble for appender in (self._metrics, self._events))))
 
     def _replace(self, name: str, content: bytes) -> None:
         try:

@@ -10,8 +10,9 @@ from typing import Any
 import tomli_w
 from pydantic import ValidationError
 
+from seqlab.regular import MOST_SPEC_BYTES, read_named, read_regular, why
 from seqlab.spec.presets import presets
-from seqlab.spec.problems import Problem, SpecError, did_you_mean, line_of, problems_of
+from seqlab.spec.problems import Lines, Problem, SpecError, did_you_mean, problems_of
 from seqlab.spec.schema import CHOICES, SCHEMA_VERSION, Spec
 
 SPEC_FILE = "spec.toml"
@@ -53,17 +54,20 @@ def read_spec(source: str | Path | Mapping[str, Any]) -> tuple[dict[str, Any], s
         path = _find(source)
     except OSError as error:  # a name that no file can have
         raise SpecError([Problem((), error.strerror or "cannot be a file", f"{str(source)[:60]}…")]) from None
+    # What a person names may be a link or a pipe; what lies in a run folder may come from a stranger.
+    read = read_regular if path != Path(source) and path.name == SPEC_FILE else read_named
     try:
-        text = path.read_bytes().decode()
+        text = read(path, MOST_SPEC_BYTES).decode()
         return tomllib.loads(text), text, str(path)
-    except OSError as error:
-        raise SpecError([Problem((), f"cannot be read: {error.strerror}", str(path))]) from None
     except UnicodeDecodeError as error:
-        message = f"not a TOML file: byte {error.start} is not UTF-8 text"
-        raise SpecError([Problem((), message, str(path))]) from None
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        why = "nested too deeply" if isinstance(error, RecursionError) else error
-        raise SpecError([Problem((), f"not a TOML file: {why}", str(path))]) from None
+        problem = f"not a TOML file: byte {error.start} is not UTF-8 text"
+    except tomllib.TOMLDecodeError as error:
+        problem = f"not a TOML file: {error}"
+    except RecursionError:
+        problem = "not a TOML file: nested too deeply"
+    except (OSError, ValueError) as error:
+        problem = f"cannot be read: {why(error)}"
+    raise SpecError([Problem((), problem, str(path))])
 
 
 def validate(data: Mapping[str, Any]) -> Spec:
@@ -172,7 +176,7 @@ def _copied(value: Any) -> Any:
 def _located(
     problems: Iterable[Problem], text: str, label: str, set_by: Mapping[tuple[str, ...], str]
 ) -> list[Problem]:
-    located = []
+    located, lines = [], Lines(text)
     for problem in problems:
         where = next(
             (
@@ -183,7 +187,7 @@ def _located(
             "",
         )
         if not where and label:
-            line = line_of(text, problem.path)
+            line = lines.of(problem.path)
             where = f"{label}:{line}" if line is not None else label
         located.append(Problem(problem.path, problem.message, where))
     return located

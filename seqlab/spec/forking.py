@@ -52,19 +52,21 @@ def fork_of(
         )
     spec = spec.model_copy(update={"fork": Fork(run=run, step=step)})
     problems = list(misfits_of_fork(origin, spec))
+    if spec.training.steps <= step:
+        words = f"{spec.training.steps:,}, but the fork begins at step {step:,}: above that"
+        problems.append(Problem(("training", "steps"), words))
     if problems:
         raise SpecError(problems)
     return spec
 
 
 def misfits_of_fork(origin: Spec, spec: Spec) -> Iterator[Problem]:
-    """What a fork's spec cannot be, given its origin's.
+    """What a fork's spec cannot have otherwise than its origin's.
 
     Args:
         origin: the spec of the run that it goes on from.
         spec: the fork's.
     """
-    assert spec.fork is not None
     if origin.model.closed_form:
         what = (
             f"{origin.model.cell} solves for its readout anew at every step: there is nothing to go on with"
@@ -76,11 +78,6 @@ def misfits_of_fork(origin: Spec, spec: Spec) -> Iterator[Problem]:
         for inner in _differing(_at(before, path), _at(after, path), path):
             if inner not in _FREE:
                 yield Problem(inner, f"a fork goes on with {common}, so {_said(before, inner)}")
-    if spec.training.steps <= spec.fork.step:
-        yield Problem(
-            ("training", "steps"),
-            f"{spec.training.steps:,}, but the fork begins at step {spec.fork.step:,}: above that",
-        )
 
 
 def _differing(before: Any, after: Any, path: Path) -> Iterator[Path]:

@@ -15,6 +15,9 @@ from seqlab.spec.schema import CHOICES, Spec
 
 Path = tuple[str | int, ...]
 
+_MOST_READ = 2_000_000
+"""Characters that are read to find lines: a second's work."""
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -74,31 +77,65 @@ def problems_of(error: ValidationError, data: Mapping[str, Any], of: type = Spec
 
 
 def line_of(text: str, path: Path) -> int | None:
-    """The line of a TOML text (from 1) on which `path` ends; that of its table where the key is missing.
+    """The line of a TOML text on which `path` ends; see `Lines.of`."""
+    return Lines(text).of(path)
 
-    The shortest prefix of the text that holds a path ends on the line where it is set; longer ones too.
+
+class Lines:
+    """Where in a TOML text what is set. To find that, beginnings of the text are read again and again.
+
+    Of a text that makes this long, which no person has written, lines are not told any more.
     """
-    lines = text.splitlines(keepends=True)
-    while path:
-        first, last = 1, len(lines) + 1
-        while first < last:
-            middle = (first + last) // 2
-            count, prefix = _parsable(lines, middle)
-            first, last = (first, middle) if _holds(prefix, path) else (count + 1, last)
-        if first <= len(lines):
-            return _parsable(lines, first)[0]
-        path = path[:-1]
-    return None
 
+    def __init__(self, text: str) -> None:
+        self._lines = text.splitlines(keepends=True)
+        self._left = _MOST_READ
+        self._read: dict[int, tuple[int, dict[str, Any]]] = {}
 
-def _parsable(lines: list[str], count: int) -> tuple[int, dict[str, Any]]:
-    """The shortest prefix of at least `count` lines that is TOML by itself: its length and content."""
-    while count <= len(lines):
+    def of(self, path: Path) -> int | None:
+        """The line (from 1) on which `path` ends; that of its table where the key is missing.
+
+        The shortest prefix of the text that holds a path ends on the line where it is set; longer ones too.
+
+        Returns:
+            None if no line holds any of it, or the text is too long to tell.
+        """
+        count = len(self._lines)
         try:
-            return count, tomllib.loads("".join(lines[:count]))
-        except (tomllib.TOMLDecodeError, RecursionError):
-            count += 1
-    return count, {}
+            while path:
+                first, last = 1, count + 1
+                while first < last:
+                    middle = (first + last) // 2
+                    found, prefix = self._parsable(middle)
+                    first, last = (first, middle) if _holds(prefix, path) else (found + 1, last)
+                if first <= count:
+                    return self._parsable(first)[0]
+                path = path[:-1]
+        except _TooLongError:
+            pass
+        return None
+
+    def _parsable(self, count: int) -> tuple[int, dict[str, Any]]:
+        """The shortest prefix of at least `count` lines that is TOML by itself: its length and content."""
+        if count not in self._read:
+            self._read[count] = self._parsed(count)
+        return self._read[count]
+
+    def _parsed(self, count: int) -> tuple[int, dict[str, Any]]:
+        while count <= len(self._lines):
+            prefix = "".join(self._lines[:count])
+            self._left -= len(prefix)
+            if self._left < 0:
+                raise _TooLongError
+            try:
+                return count, tomllib.loads(prefix)
+            except (tomllib.TOMLDecodeError, RecursionError):
+                count += 1
+        return count, {}
+
+
+class _TooLongError(Exception):
+    """Finding a line takes too long."""
 
 
 def _holds(data: Any, path: Path) -> bool:

@@ -99,16 +99,26 @@ def with_changes(spec: Spec, changes: Iterable[Change], step: int) -> Spec:
 
     Args:
         spec: the run's.
-        changes: in the order in which they were made; of several to one field at the same step the last
-            counts. Those to other fields than `STEERABLE` are left out.
+        changes: see `acting`. Those to other fields than `STEERABLE` are left out.
         step: counted from 1; under the spec that is in force at step n, step n's weights are made.
 
     Raises:
         SpecError: what they make of it is no spec.
     """
-    acting = [change for change in changes if change.step <= step and change.field in STEERABLE]
-    values = {change.field: change.value for change in sorted(acting, key=lambda change: change.step)}
+    values = {field: value for field, value in acting(changes, step).items() if field in STEERABLE}
     return _with_values(spec, values) if values else spec
+
+
+def acting(changes: Iterable[Change], step: int) -> dict[str, Any]:
+    """What was changed and acts on a step: values by their fields.
+
+    Args:
+        changes: in the order in which they were made. Of several to one field the one that was made last
+            counts, not the one with the latest step: that may have been made before the run went back to an
+            earlier checkpoint, and the last word is that of whoever spoke last.
+        step: see `with_changes`.
+    """
+    return {change.field: change.value for change in changes if change.step <= step}
 
 
 def _with_values(spec: Spec, values: Mapping[str, Any]) -> Spec:

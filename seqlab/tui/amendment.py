@@ -164,11 +164,21 @@ class ForkDraft(Amendment):
 
     def overrides(self) -> tuple[str, ...]:
         """What was typed, as `a.b=value` texts."""
-        typed = self.typed()
+        typed = {STEPS: self._last_step} if self._goes_beyond else {}
+        typed |= self.typed()
         typed.pop(".".join(STEP), None)
         also = str(typed.pop(".".join(ALSO), ""))
         own = (f"{field}={_as_toml(value)}" for field, value in typed.items())
         return (*own, *(text for text in _OVERRIDE.split(also) if text))
+
+    @property
+    def _last_step(self) -> int:
+        return self.in_force.training.steps
+
+    @property
+    def _goes_beyond(self) -> bool:
+        """Whether it ends later than the run: a fork from the last step has as many steps as the run had."""
+        return self._last_step > _end(self._moment)
 
     def check(self) -> Checked:
         """The fork's spec, or what is wrong: under its field, or else under the line for all else."""
@@ -205,10 +215,14 @@ def spec_at(moment: Moment, step: int) -> Spec:
 
 
 def _planned(moment: Moment, step: int) -> Spec:
-    """The spec in force at a step, with the end that the run has by now."""
-    spec = spec_at(moment, step)
-    end = planned_ends(moment.snapshot.spec.training.steps, _changes(moment))[-1]
+    """The spec in force after a step, with the end that the run has by now, or one beyond the step."""
+    spec, end = spec_at(moment, step + 1), _end(moment)
+    end = end if step < end else step + moment.snapshot.spec.training.steps
     return spec.model_copy(update={"training": spec.training.model_copy(update={"steps": end})})
+
+
+def _end(moment: Moment) -> int:
+    return planned_ends(moment.snapshot.spec.training.steps, _changes(moment))[-1]
 
 
 def _changes(moment: Moment) -> Sequence[Any]:

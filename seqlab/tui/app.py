@@ -21,7 +21,7 @@ from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
-from seqlab.settings import Settings
+from seqlab.settings import Settings, key_hint
 from seqlab.tui import themes
 from seqlab.tui.notice import notice
 from seqlab.tui.opening import LAB, RUNS, SETUP, Load, OpeningScreen, open_runs, open_source, open_watched
@@ -229,13 +229,23 @@ class LabApp(App[None]):
         if not isinstance(self.screen, HelpScreen):
             self.push_screen(HelpScreen(self.screen))
 
+    def action_help_quit(self) -> None:
+        """Ctrl+c is how one leaves many programs, and does not leave this one by accident."""
+        leaves = key_hint(self, "app.quit", "q")
+        words = f"{leaves} leaves the lab; a run that is under way goes on."
+        self.notify(words, title="Leaving?", markup=False)
+
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
-        """What ctrl+p offers: every key of the screen, the theme, and a picture of the screen."""
-        for active in screen.active_bindings.values():
-            binding = active.binding
-            if binding.show and binding.description and active.enabled:
-                run = partial(self.run_action, binding.action, active.node)
-                yield SystemCommand(binding.description.capitalize(), binding.tooltip, run)
+        """What ctrl+p offers: every action that has a key now, with that key and its name for config.toml."""
+        from seqlab.tui.screens.help import keys_of
+
+        active = {each.binding: each for each in screen.active_bindings.values()}
+        for binding in keys_of(screen, self):
+            if active[binding].enabled and binding.id:
+                words = binding.tooltip or binding.description
+                run = partial(self.run_action, binding.action, active[binding].node)
+                about = f"{self.get_key_display(binding)} · {binding.id}"
+                yield SystemCommand(words[:1].upper() + words[1:], about, run)
         yield SystemCommand("Theme", "Change the colours", self.action_change_theme)
         yield SystemCommand("Picture", "Save the screen as an SVG in the current folder", self._picture)
 

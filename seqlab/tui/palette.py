@@ -169,9 +169,7 @@ class Palette:
                 terminal can show.
         """
         depth: Depth = "mono" if app.no_color else _DEPTHS.get(app.console.color_system, "mono")
-        wished = settings_of(app).charset
-        chosen = None if wished == "auto" else wished
-        return cls(depth, app.current_theme.dark, charset or chosen or detect_charset())
+        return cls(depth, app.current_theme.dark, charset or charset_of(app))
 
     def ramp(self, kind: RampKind) -> tuple[Shade, ...]:
         """The levels of a ramp, lowest value first; a diverging one has its neutral level in the middle."""
@@ -208,6 +206,12 @@ class Palette:
         """A mark for line number `index`, taken round."""
         marks = MARKS_ASCII if self.charset == "ascii" else MARKS
         return marks[index % len(marks)]
+
+
+def charset_of(app: object) -> Charset:
+    """What a person wishes to be drawn with, or else what the terminal can show."""
+    wished = settings_of(app).charset
+    return detect_charset() if wished == "auto" else wished
 
 
 def detect_charset() -> Charset:

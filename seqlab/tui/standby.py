@@ -45,10 +45,11 @@ class Standby:
 
     Args:
         factory: starts a worker; None for none at all, and then no run can be started.
+        again: the key that starts another one in place of a worker that has died.
     """
 
-    def __init__(self, factory: WorkerFactory | None) -> None:
-        self._factory = factory
+    def __init__(self, factory: WorkerFactory | None, again: str = "enter") -> None:
+        self._factory, self._again = factory, again
         self._worker: Worker | None = None
         self._state: dict[str, Any] = {}
         self._since = 0.0
@@ -86,7 +87,7 @@ class Standby:
         if not self._worker.alive:
             code = self._worker.exit_code
             details = self._worker.stderr_tail() or "it left no word on stderr"
-            return News(f"worker ended with exit code {code}; enter starts another", details)
+            return News(f"worker ended with exit code {code}; {self._again} starts another", details)
         self._send()
         return self._news()
 

@@ -10,9 +10,10 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from itertools import count
 from pathlib import Path
 
 _LAYOUT = "layout.json"
@@ -79,14 +80,24 @@ def save(contents: Mapping[str, str]) -> tuple[str, str, bool]:
     name, problem = f"seqlab-{datetime.now():%Y-%m-%d-%H%M%S}", ""
     for place in (Path.cwd, Path.home):
         try:
-            paths = [place() / f"{name}{end}" for end in contents]
+            paths = _unused(place() / name, contents)
             for path, text in zip(paths, contents.values(), strict=True):
-                path.write_text(text, encoding="utf-8")
+                with path.open("x", encoding="utf-8") as file:
+                    file.write(text)
         except (OSError, RuntimeError) as error:
             problem = problem or str(error)
             continue
         return "Saved", "\n".join(map(str, paths)), True
     return "It cannot be saved", problem, False
+
+
+def _unused(path: Path, ends: Iterable[str]) -> list[Path]:
+    """The path with each of these ends; with a number before them if there is such a file already."""
+    for number in count(1):
+        paths = [path.with_name(f"{path.name}{f'-{number}' * (number > 1)}{end}") for end in ends]
+        if not any(each.exists() for each in paths):
+            break
+    return paths
 
 
 def report(error: BaseException) -> str:

@@ -8,27 +8,42 @@ not sent more: once it has taken what it was sent it gets the way to the newest 
 Textual's own reading of keys turns round and round at the end of a file, and ends the program on bytes that
 are not UTF-8, such as the old mouse reports that a terminal sends when it has forgotten what was asked of it
 (after tmux was attached again, say). So keys are read here: a terminal that is gone hangs the lab up.
+
+And Textual hands a key to where the focus is when the app hears of it, which may be before the key ahead of
+it has moved the focus, or has been obeyed at all. Of keys that come in a burst, as over a slow link, each
+waits here until the one ahead has gone all its way.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 import selectors
 import signal
 from codecs import getincrementaldecoder
+from collections.abc import Iterable
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from textual import events
 from textual._parser import ParseError
 from textual._xterm_parser import XTermParser
 from textual.drivers.linux_driver import LinuxDriver
+from textual.message_pump import MessagePump
 
+from seqlab.tui.palette import charset_of
 from seqlab.tui.wire import Wire
+
+if TYPE_CHECKING:
+    from textual.app import App
+    from textual.message import Message
 
 BACKLOG = 1
 """Writes that may wait for the terminal; beyond that it does not keep up."""
 AGAIN = 0.03
 """Seconds until a terminal that does not keep up is looked at again."""
+PATIENCE = 0.5
+"""Seconds that a key waits at most at each station of the one ahead."""
 _READ = 4096
 _LOOK = 0.1
 """Seconds between two looks whether reading should end, and whether an escape was a key of its own."""
@@ -41,7 +56,7 @@ class Terminal(LinuxDriver):
         super().__init__(*arguments, **options)
         self._file: Any = Vanishing(self._file)
         self._wire = Wire()
-        self._waits = self._leaving = False
+        self._waits = self._leaving = self._pressed = False
 
     @property
     def keeps_up(self) -> bool:
@@ -51,6 +66,7 @@ class Terminal(LinuxDriver):
     def write(self, data: str) -> None:
         """Show what Textual would have shown, as soon as the terminal can take it."""
         size = self._app.size
+        self._wire.plain = charset_of(self._app) == "ascii"
         if size != self._wire.size:
             self._wire.resize(*size)
         self._wire.take(data)
@@ -86,12 +102,21 @@ class Terminal(LinuxDriver):
                     if not data:
                         os.kill(os.getpid(), signal.SIGHUP)
                         return
-                    for message in parser.feed(decode(data)):
-                        self.process_message(message)
-                for message in parser.tick():
-                    self.process_message(message)
+                    self._hand_on(parser.feed(decode(data)))
+                self._hand_on(parser.tick())
         with suppress(EOFError, ParseError):
             list(parser.feed(""))
+
+    def _hand_on(self, messages: Iterable[Message]) -> None:
+        for message in messages:
+            if self._pressed:
+                ahead = asyncio.run_coroutine_threadsafe(_settled(self._app), self._loop)
+                while not self.exit_event.is_set():  # who leaves the lab waits for this thread
+                    with suppress(TimeoutError):
+                        ahead.result(_LOOK)
+                        break
+            self._pressed = isinstance(message, events.Key)
+            self.process_message(message)
 
     def _send(self) -> None:
         if not (self.keeps_up or self._leaving):
@@ -106,6 +131,22 @@ class Terminal(LinuxDriver):
     def _send_again(self) -> None:
         self._waits = False
         self._send()
+
+
+async def _settled(app: App[Any]) -> None:
+    """Wait until a key has gone all its way: by the app to where the focus is, and up again to the app."""
+    await _emptied(app)
+    for node in (app.focused or app.screen).ancestors_with_self:
+        if isinstance(node, MessagePump):
+            await _emptied(node)
+
+
+async def _emptied(pump: MessagePump) -> None:
+    """Wait until a part of the lab has dealt with all that it was told so far."""
+    done = asyncio.Event()
+    if pump.call_later(done.set):
+        with suppress(TimeoutError):
+            await asyncio.wait_for(done.wait(), PATIENCE)
 
 
 class Vanishing:

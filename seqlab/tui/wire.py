@@ -15,6 +15,8 @@ from itertools import repeat
 
 from rich.cells import cell_len
 
+from seqlab.tui.plain import as_ascii
+
 Cell = tuple[str, str]
 """What stands in a cell (nothing in the right half of a wide character), and its style as written."""
 
@@ -28,6 +30,10 @@ _TOKEN = re.compile(
 )
 _NARROW = re.compile("[ -~\u2500-\u25fc\u2800-\u28ff]*").fullmatch
 """Text of characters that take a cell each: letters, lines and blocks, dots of braille."""
+_OBEYED = dict.fromkeys(
+    [*range(0x80, 0xA0), 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)], "\ufffd"
+)
+"""What a terminal would obey in a text, controls of one character and turns of the reading direction."""
 _SYNCHRONISED = ("\x1b[?2026h", "\x1b[?2026l")
 _PICTURE = re.compile(r"\x1b\[(\?(47|1047|1049)[hl]|[\d;]*[@A-HJ-MPSTXZ`adefr])|\x1bc")
 """Sequences after which nothing is known of what the terminal shows."""
@@ -41,9 +47,11 @@ class Wire:
     Args:
         width: in cells.
         height: in cells.
+        plain: the terminal shows ASCII and nothing else.
     """
 
-    def __init__(self, width: int = 80, height: int = 24) -> None:
+    def __init__(self, width: int = 80, height: int = 24, plain: bool = False) -> None:
+        self.plain = plain
         self._controls: list[str] = []
         self._synchronised = False
         self.resize(width, height)
@@ -102,12 +110,14 @@ class Wire:
     def _write(self, text: str) -> None:
         if self._row >= self._height:
             return
+        if self.plain:
+            text = as_ascii(text)
         row, style, column = self._wanted[self._row], self._style, self._column
         if column + len(text) <= self._width and _NARROW(text):
             row[column : column + len(text)] = zip(text, repeat(style))
             column += len(text)
             text = ""
-        for character in text:
+        for character in text.translate(_OBEYED):
             cells = _cells(character)
             self._wide[self._row] |= cells != 1
             if not cells:  # it belongs to the one before

@@ -18,6 +18,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+from seqlab.regular import open_to_append
 from seqlab.runs.layout import LOG, RunError
 from seqlab.worker.warmth import Warmth
 
@@ -46,13 +47,13 @@ def _run(message: dict[str, Any], warmth: Warmth) -> int:
     folder = Path(message["run"])
     try:
         job = Job(folder, warmth, since=int(message.get("since", 0)), steps=message.get("steps"))
+        _detach(folder)
     except Exception as error:
         if not isinstance(error, RunError):
             traceback.print_exc()
         print(error, file=sys.stderr, flush=True)
         _say(state="error", message=_in_words(error))
         return 2
-    _detach(folder)
     warmth.say = lambda **message: None  # from here on the run folder says it
     return job.run()
 
@@ -78,9 +79,16 @@ def _newest(lines: queue.Queue[dict[str, Any] | None]) -> dict[str, Any] | None:
 
 
 def _detach(folder: Path) -> None:
-    """Let go of the pipes: from here on everything goes to the run's log."""
+    """Let go of the pipes: from here on everything goes to the run's log.
+
+    Raises:
+        RunError: the log cannot be written.
+    """
     sys.stdout.flush()
-    log = os.open(folder / LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+    try:
+        log = open_to_append(folder / LOG)
+    except OSError as error:
+        raise RunError(f"{folder / LOG}: cannot be written: {error.strerror}") from error
     nothing = os.open(os.devnull, os.O_RDONLY)
     for source, target in ((nothing, 0), (log, 1), (log, 2)):
         os.dup2(source, target)

@@ -6,6 +6,7 @@ what they had before.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
@@ -19,6 +20,12 @@ from seqlab.spec.steerable import STEPS, Change, changed, value_of, with_changes
 
 if TYPE_CHECKING:
     from seqlab.training.trainer import Trainer
+
+
+MOST_SECONDS = 10.0
+"""That an evaluation may take on a split that is made larger while the run trains."""
+_TRIES = 3
+"""The first draws the sequences; a machine that is busy now and then is not so all the time."""
 
 
 class Changes:
@@ -72,27 +79,56 @@ class Changes:
             trainer.change(spec)  # no step is made yet: it acts on the next one
         except MemoryError:
             return f"{field} = {change.value}: there is not enough memory for that"
-        self._record(change, before=value_of(before, field))
+        why_not = _too_long(trainer, before)
+        if not why_not and not self._record(change, before=value_of(before, field)):
+            # It may get to the disk yet: so what takes it back must follow it there.
+            self._record(Change(step, field, value_of(before, field)))
+            why_not = "it cannot be recorded, so it could not be repeated"
+        if why_not:
+            trainer.change(before)
+            return f"{field} = {change.value}: {why_not}"
         self._measure_anew(trainer, before)
         return ""
 
     def lengthen(self, step: int, steps: int) -> None:
-        """Write down that from a step on the run is to end after so many steps."""
-        self._record(Change(step, STEPS, steps))
+        """Write down that from a step on the run is to end after so many steps.
+
+        Raises:
+            RunError: it cannot be written.
+        """
+        if not self._record(Change(step, STEPS, steps)):
+            words = f"cannot be written, so the run cannot be lengthened to {steps:,} steps"
+            raise RunError(f"{self._writer.folder / EVENTS}: {words}")
 
     def lengthened_after(self, step: int) -> bool:
         """Whether the run was to end after a step, and somebody wanted it to go on."""
         return any(change.field == STEPS and change.step == step + 1 for change in self._made)
 
-    def _record(self, change: Change, **more: Any) -> None:
-        self._writer.event("changed", **asdict(change), **more)
+    def _record(self, change: Change, **more: Any) -> bool:
+        """Write a change down; returns whether it is on the disk."""
+        recorded = self._writer.event("changed", **asdict(change), **more)
         self._made.append(change)
         self._steps.add(change.step)
+        return recorded
 
     def _measure_anew(self, trainer: Trainer, before: Spec) -> None:
         """Measure the rungs on the held-out split, if it is another one than before."""
         if trainer.spec.training.eval_sequences != before.training.eval_sequences:
             write_rungs(self._writer, trainer)
+
+
+def _too_long(trainer: Trainer, before: Spec) -> str:
+    """Why the held-out split must not be so large, if it is larger than before: the run would not listen."""
+    count = trainer.spec.training.eval_sequences
+    if count <= before.training.eval_sequences:
+        return ""
+    seconds = []
+    for _ in range(_TRIES):
+        began = time.perf_counter()
+        trainer.evaluator.evaluate(chunks=1)
+        seconds.append(time.perf_counter() - began)
+    whole = min(seconds) * trainer.evaluator.chunks
+    return "" if whole <= MOST_SECONDS else f"an evaluation would take about {whole:,.0f} s"
 
 
 def spec_at(spec: Spec, changes: Iterable[Change], step: int, folder: Path) -> Spec:

@@ -9,7 +9,7 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seqlab.runs.checkpoint import Checkpoint, load_checkpoint, most_bytes
+from seqlab.runs.checkpoint import Checkpoint, checkpoints, load_checkpoint, most_bytes
 from seqlab.runs.control import Inbox
 from seqlab.runs.initial import load_initial
 from seqlab.runs.layout import METRICS, METRICS_HEADER, SPEC, RunError, spec_digest
@@ -41,11 +41,12 @@ class Job:
     Args:
         folder: the run.
         warmth: what was imported and compiled already.
-        since: Unix time in nanoseconds; commands sent before it are not obeyed.
+        since: which commands were sent to an earlier worker; see `Inbox`.
         steps: train up to this step instead of the spec's: lengthens the run.
 
     Raises:
-        RunError: another worker trains it, it is finished, its spec was edited, or it is not a run folder.
+        RunError: another worker trains it, it is finished, its spec was edited, none of its checkpoints is
+            whole, or it is not a run folder.
         SpecError: its spec cannot be read.
     """
 
@@ -61,6 +62,15 @@ class Job:
         self._spec: Spec = load_spec(folder)
         self._threads = threads_for(self._spec)
         self._writer = RunWriter(folder)
+        try:
+            self._take_over(since, steps)
+        except BaseException:
+            self._writer.close()
+            raise
+
+    def _take_over(self, since: int, steps: int | None) -> None:
+        """Find out where the run stands; see `__init__`."""
+        folder = self._folder
         self._rivalry = Rivalry(self._spec, lambda found: self._writer.event("rival", **found))
         self._changes = Changes(self._spec, self._writer)
         self._orders = Orders(Inbox(folder, since), self._writer, self._changes, self._rivalry)
@@ -78,7 +88,6 @@ class Job:
         self._stopping = Stopping(self._spec.training.stop)
         why_not = self._why_not()
         if why_not:
-            self._writer.close()
             raise RunError(f"{folder.name}: {why_not}")
 
     def run(self) -> int:
@@ -92,6 +101,7 @@ class Job:
             except StoppedError as stopped:
                 writer.event("stopped", step=stopped.step)
                 writer.set_status(state="stopped", step=stopped.step, message="")
+                self._orders.refuse_all(stopped.step)
                 writer.close(PATIENCE)
                 return 0
             with self._rivalry:
@@ -106,7 +116,8 @@ class Job:
                 writer.event(state, step=trainer.step, **event)
                 writer.set_status(state=state, step=event.get("at", trainer.step), message=words)
                 if state == "finished":  # a short run may end before its rival
-                    self._rivalry.wait(lambda: self._orders.stop)
+                    self._rivalry.wait(lambda: self._orders.refuse_all(trainer.step))
+            self._orders.refuse_all(trainer.step)
             writer.close(PATIENCE)
             return 1 if state == "diverged" else 0
         except BaseException as error:
@@ -155,6 +166,7 @@ class Job:
             trainer.restore(first, self._checkpoint.tensors)
         elif origin is not None:
             self._wall = origin.wall
+            self._stopping = Stopping(self._spec.training.stop, origin.stopping)
             trainer.restore(first, origin.tensors, optimizer=origin.same_optimizer)
         else:
             self._take_initial(trainer)
@@ -279,10 +291,20 @@ def _diverged(step: int, why: str, good: int) -> tuple[str, str, dict[str, Any]]
 
 
 def _latest_checkpoint(folder: Path, spec: Spec) -> Checkpoint | None:
+    """Where a run goes on from; None if it has no checkpoint yet.
+
+    Raises:
+        RunError: it has some, but none is whole. To begin again would throw away what else there is.
+    """
+    there = checkpoints(folder)
     try:
-        return load_checkpoint(folder, None, most_bytes(spec))
+        return load_checkpoint(folder, None, most_bytes(spec)) if there else None
     except RunError:
-        return None
+        found = (
+            "its only checkpoint is not" if len(there) == 1 else f"none of its {len(there)} checkpoints is"
+        )
+        anew = f"seqlab run {folder} makes it anew, in a folder of its own"
+        raise RunError(f"{folder.name}: {found} whole, so there is nothing to go on from; {anew}") from None
 
 
 def _has_rows(folder: Path) -> bool:

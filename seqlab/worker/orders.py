@@ -79,6 +79,19 @@ class Orders:
                     self.inbox.done(command)
         return self.stop
 
+    def refuse_all(self, step: int) -> bool:
+        """Refuse what has come for a run that is over; returns whether it was told to stop, even so."""
+        for command in self.inbox.poll():
+            if command.command == "stop":
+                self.stop = True
+            elif command.command != "rival":  # nobody has to know that there is none
+                why = command.refused or "the run is over"
+                self._writer.event(
+                    "refused", step=step, command=command.command, field=command.field, why=why
+                )
+            self.inbox.done(command)
+        return self.stop
+
     def made_a_step(self, trainer: Trainer, recorder: Recorder) -> None:
         """Be paused again after a single step."""
         if self.single:

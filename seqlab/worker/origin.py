@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from seqlab.runs.fork import Origin, load_origin
 from seqlab.runs.layout import ORIGIN, RunError
 from seqlab.runs.record import differences, environment
@@ -22,6 +24,7 @@ from seqlab.spec import Spec
 from seqlab.spec.schema import Fork
 from seqlab.worker.changes import spec_at
 from seqlab.worker.orders import Orders
+from seqlab.worker.stopping import Stopping
 from seqlab.worker.warmth import Warmth, threads_for
 
 
@@ -44,11 +47,13 @@ class Begun:
         tensors: the state of the other run's trainer at the step of the fork.
         same_optimizer: whether it is one that the fork's optimiser can go on with.
         wall: seconds of training up to there.
+        stopping: how it stood with early stopping there, if the fork follows the same metric.
     """
 
     tensors: Tensors
     same_optimizer: bool
     wall: float
+    stopping: Mapping[str, Any] | None
 
 
 def begun(spec: Spec, writer: RunWriter, orders: Orders, warmth: Warmth, now: Mapping[str, Any]) -> Begun:
@@ -84,7 +89,24 @@ def begun(spec: Spec, writer: RunWriter, orders: Orders, warmth: Warmth, now: Ma
         wall += time.perf_counter() - began
         writer.set_status(step=fork.step, message="")
     same = origin.spec.training.optimizer.name == spec.training.optimizer.name
-    return Begun(tensors, same, wall)
+    return Begun(tensors, same, wall, _stopping(origin, spec))
+
+
+def _stopping(origin: Origin, spec: Spec) -> Mapping[str, Any] | None:
+    """How the other run stood with early stopping at the step of the fork.
+
+    Which of its checkpoints was the best is left out: the fork has none of them.
+    """
+    stop = origin.spec.training.stop
+    if not stop.metric or stop.metric != spec.training.stop.metric:
+        return None
+    exact = float if spec.training.precision == "float64" else np.float32
+    stopping = Stopping(stop, origin.checkpoint.metadata.get("stopping"))
+    for step, value in origin.followed():
+        stopping.look(step, float(exact(value)))
+    if stopping.struck:  # whoever forks it there wants it to go on
+        stopping.renew()
+    return {**stopping.state(), "best": None, "best_step": None}
 
 
 def _made_again(

@@ -1,4 +1,4 @@
-"""Runs to export: one that a worker trained, and ways to make others whose weights are random."""
+"""Runs to export: one that was trained, and ways to make others whose weights are random."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-import seqlab
 from seqlab.exports import FORMATS, Export, export
 from seqlab.runs import layout
 from seqlab.runs.checkpoint import save_checkpoint
@@ -16,6 +15,7 @@ from seqlab.runs.run import Run
 from seqlab.spec import Spec
 from seqlab.training.network import Network
 from tests.conftest import small
+from tests.worker.conftest import train_here
 
 COPY = {"name": "copy", "symbols": 2, "delay": 3, "alphabet": 2}
 """Four inputs and three outputs, seven timesteps."""
@@ -32,7 +32,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Run:
         eval_every=10,
         frame_every=5,
     )
-    return seqlab.train(spec, out=tmp_path_factory.mktemp("runs"))
+    return train_here(layout.create_run(spec, tmp_path_factory.mktemp("runs")))
 
 
 def weights_of(spec: Spec, seed: int = 0) -> dict[str, np.ndarray]:

@@ -212,18 +212,34 @@ def relative_error(found, expected):
     return np.linalg.norm(found - expected) / scale
 
 
+def assert_derivative(found, loss, array, tolerance=1e-6, directions=2, step=1e-5):
+    """`found` is the derivative of `loss()`, a float, with respect to an array of float64 that it reads.
+
+    Central differences are taken along a few random directions: all entries take part in each, so a single
+    wrong one shows in all.
+    """
+    draw = np.random.default_rng(array.size).standard_normal((directions, *array.shape))
+    numeric = [difference(loss, array, direction, step) for direction in draw]
+    assert found.shape == array.shape
+    assert relative_error((draw * found).reshape(directions, -1).sum(1), numeric) <= tolerance
+
+
 def central_differences(loss, arrays, step=1e-5):
     """The derivative of `loss()`, a float, with respect to every element of `arrays`, which it reads."""
     derivatives = []
     for array in arrays:
-        derivative = np.zeros_like(array)
-        for index in np.ndindex(array.shape):
-            kept = array[index]
-            array[index] = kept + step
-            above = loss()
-            array[index] = kept - step
-            below = loss()
-            array[index] = kept
-            derivative[index] = (above - below) / (2 * step)
-        derivatives.append(derivative)
+        units = np.eye(array.size).reshape(-1, *array.shape)
+        found = np.array([difference(loss, array, unit, step) for unit in units])
+        derivatives.append(found.reshape(array.shape))
     return derivatives
+
+
+def difference(loss, array, direction, step):
+    """The central difference of `loss()` along a direction of an array, which is left as it was."""
+    kept = array.copy()
+    array[:] = kept + step * direction
+    above = loss()
+    array[:] = kept - step * direction
+    below = loss()
+    array[:] = kept
+    return (above - below) / (2 * step)

@@ -22,15 +22,16 @@ warnings.simplefilter("error")
 import numpy as np
 from seqlab.kernels import activations, cache, rnn
 compiled_before = cache.is_compiled("rnn")
-x = np.full((1, 1, 1), 0.5)
-weights = (np.ones((1, 1)), np.ones((1, 1)), np.zeros(1))
 h = np.zeros((2, 1, 1))
-packed = tuple(np.zeros(s) for s in [48, 32, 0])
-rnn.pack(weights, packed)
-rnn.forward(x, 0, packed, (h,), (), 0)
-carry = (np.zeros((1, 1)),)
-gradients = tuple(np.zeros_like(w) for w in weights)
-if {back}:
+if {calls}:
+    x = np.full((1, 1, 1), 0.5)
+    weights = (np.ones((1, 1)), np.ones((1, 1)), np.zeros(1))
+    packed = tuple(np.zeros(s) for s in [48, 32, 0])
+    rnn.pack(weights, packed)
+    rnn.forward(x, 0, packed, (h,), (), 0)
+if {calls} > 1:
+    carry = (np.zeros((1, 1)),)
+    gradients = tuple(np.zeros_like(w) for w in weights)
     scratch = (np.zeros((1, 1, 1, 1)),)
     rnn.backward(x, 0, packed, (h,), (), np.ones((1, 1, 1)), carry, gradients, scratch, x[:0], 0)
 stats = rnn.forward.stats
@@ -43,22 +44,34 @@ print(json.dumps(dict(
 """
 
 
-@pytest.fixture
-def copy(tmp_path):
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory):
     """A package `seqlab` with a copy of the kernels alone."""
-    package = tmp_path / "copy" / "seqlab"
+    package = tmp_path_factory.mktemp("copy") / "seqlab"
     shutil.copytree(KERNELS, package / "kernels", ignore=shutil.ignore_patterns("__pycache__"))
     (package / "__init__.py").write_text("")
     return package.parent
 
 
-def run(copy, cache, before="", back=False):
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module")
+def first(copy, cache):
+    """What the first process found that called both kernels with this cache."""
+    return run(copy, cache, calls=2)
+
+
+def run(copy, cache, before="", calls=1):
+    """Call that many kernels in a process; its facts."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("NUMBA_")}
     if cache is not None:
         environment["NUMBA_CACHE_DIR"] = str(cache)
     else:
-        environment |= {"HOME": str(copy.parent), "XDG_CACHE_HOME": str(copy.parent / "xdg")}
-    command = [sys.executable, "-c", RUN.format(before=before, back=back)]
+        environment |= {"HOME": str(copy), "XDG_CACHE_HOME": str(copy / "xdg")}
+    command = [sys.executable, "-c", RUN.format(before=before, calls=calls)]
     done = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     facts = json.loads(done.stdout)
@@ -66,9 +79,8 @@ def run(copy, cache, before="", back=False):
     return facts
 
 
-def test_a_second_process_finds_the_first_ones_code(copy, tmp_path):
-    cache = tmp_path / "cache"
-    first, second = run(copy, cache, back=True), run(copy, cache)
+def test_a_second_process_finds_the_first_ones_code(copy, cache, first):
+    second = run(copy, cache)
     assert (first["hits"], first["misses"]) == (0, 1)
     assert (second["hits"], second["misses"]) == (1, 0)
     assert not first["compiled_before"]
@@ -78,23 +90,26 @@ def test_a_second_process_finds_the_first_ones_code(copy, tmp_path):
     assert Path(first["folder"]).parent == cache
 
 
-def test_the_cache_moves_when_a_function_in_another_file_changes(copy, tmp_path):
-    before = run(copy, tmp_path / "cache")
-    source = copy / "seqlab" / "kernels" / "activations.py"
+def test_the_cache_moves_when_a_function_in_another_file_changes(copy, cache, first, tmp_path):
+    changed = shutil.copytree(copy, tmp_path / "changed")
+    source = changed / "seqlab" / "kernels" / "activations.py"
     text = source.read_text()
     assert "return math.tanh(x)" in text
+    same = run(changed, cache, calls=0)
+    assert same["folder"] == first["folder"]
     source.write_text(text.replace("return math.tanh(x)", "return math.tanh(x) + 100.0"))
-    after = run(copy, tmp_path / "cache")
-    assert after["folder"] != before["folder"]
+    after = run(changed, cache)
+    assert after["folder"] != first["folder"]
     assert after["misses"] == 1
-    assert after["h"] == before["h"] + 100
+    assert after["h"] == first["h"] + 100
 
 
-def test_the_folder_is_ours_even_if_numba_was_there_first_and_numbas_own_stays(copy, tmp_path):
-    facts = run(copy, tmp_path / "cache", before="import numba")
-    assert Path(facts["folder"]).is_dir()
+def test_the_folder_is_ours_even_if_numba_was_there_first_and_numbas_own_stays(copy, cache, first):
+    facts = run(copy, cache, before="import numba")
+    assert facts["folder"] == first["folder"]
     assert list(Path(facts["folder"]).glob("*/rnn.forward-*.nbc"))
-    assert facts["others"] == str(tmp_path / "cache")
+    assert (facts["hits"], facts["misses"]) == (1, 0)
+    assert facts["others"] == str(cache)
 
 
 def test_a_cache_that_cannot_be_written_is_done_without(copy, tmp_path):
@@ -107,11 +122,13 @@ def test_a_cache_that_cannot_be_written_is_done_without(copy, tmp_path):
 
 
 def test_without_numbas_variable_the_users_cache_folder_is_used(copy):
-    facts = run(copy, None)
+    facts = run(copy, None, calls=0)
     folder = Path(facts["folder"])
-    assert folder.is_relative_to(copy.parent)
+    assert folder.is_relative_to(copy)
     assert folder.parent.name == "numba"
     assert folder.parent.parent.name == "seqlab"
+    assert folder.is_dir()
+    assert facts["writable"]
     assert facts["others"] == ""
 
 
@@ -122,7 +139,7 @@ def test_folders_used_least_recently_are_removed_and_foreign_ones_left(copy, tmp
         folder.mkdir(parents=True)
         os.utime(folder, (1_000_000 - age, 1_000_000 - age))
     (cache / "another-program").mkdir()
-    facts = run(copy, cache)
+    facts = run(copy, cache, calls=0)
     left = {path.name for path in cache.iterdir()}
     newest = {f"seqlab-{age:016x}" for age in range(3)}
     assert left == {"another-program", Path(facts["folder"]).name, *newest}

@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import contextlib
+import errno
 import math
 import os
 import time
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +14,8 @@ import pytest
 from seqlab.runs import control, layout
 from seqlab.runs.control import Inbox
 from seqlab.runs.layout import RunError
+
+from .conftest import python
 
 
 def test_commands_come_in_the_order_they_were_sent_until_they_are_done(folder: Path) -> None:
@@ -31,10 +37,47 @@ def test_commands_come_in_the_order_they_were_sent_until_they_are_done(folder: P
 
 def test_commands_from_before_the_worker_are_removed_unexecuted(folder: Path) -> None:
     control.send(folder, "stop")
-    since = time.time_ns()
+    since = control.next_number(folder)
     control.send(folder, "pause")
-    assert [command.command for command in Inbox(folder, since).poll()] == ["pause"]
+    inbox = Inbox(folder, since)
+    assert [command.command for command in inbox.poll()] == ["pause"]
     assert len(os.listdir(folder / layout.CONTROL)) == 1
+
+
+def test_a_viewer_whose_clock_is_behind_is_heard_and_in_its_turn(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = time.time_ns()
+    control.send(folder, "stop")
+    since = control.next_number(folder)
+    control.send(folder, "pause")
+    monkeypatch.setattr(time, "time_ns", lambda: now - 3600 * 10**9)
+    control.send(folder, "step")
+    inbox = Inbox(folder, since)
+    commands = inbox.poll()
+    assert [command.command for command in commands] == ["pause", "step"]
+    for command in commands:
+        inbox.done(command)
+    control.send(folder, "continue")  # by now with a number from before the worker
+    assert [command.command for command in inbox.poll()] == ["continue"]
+    assert control.next_number(folder) < since
+
+
+def test_no_number_grows_beyond_what_a_name_can_have(folder: Path) -> None:
+    (folder / layout.CONTROL / f"{'9' * 19}-abc.json").write_text('{"command": "pause"}')
+    control.send(folder, "stop")
+    assert {command.command for command in Inbox(folder, 0).poll()} == {"pause", "stop"}
+
+
+def test_what_killed_viewers_left_is_removed_by_the_next_worker(folder: Path) -> None:
+    inner = folder / layout.CONTROL
+    names = ["viewer-ab-1", ".123-abc.json.77.0a1b.tmp", "viewer-now", ".draft.tmp", "notes.txt"]
+    for name in names:
+        (inner / name).write_text("")
+        if name != "viewer-now":
+            os.utime(inner / name, (1, 1))
+    Inbox(folder, 0)
+    assert sorted(os.listdir(inner)) == sorted(names[2:])
 
 
 @pytest.mark.parametrize(
@@ -73,6 +116,84 @@ def test_strange_things_in_the_folder_neither_stop_nor_repeat(folder: Path) -> N
     for command in commands:
         inbox.done(command)
     assert inbox.poll() == []
+    left = os.listdir(strange)
+    assert {"notes.txt", ".half.tmp"} <= set(left)
+    assert not [name for name in left if name.endswith(("pipe.json", "link.json"))]
+
+
+def test_a_link_to_another_folder_is_not_where_commands_are_put(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (folder / layout.CONTROL).rmdir()
+    (folder / layout.CONTROL).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(RunError, match="is a link"):
+        control.send(folder, "stop")
+    assert not control.touch_viewer(folder, "one")
+    assert not os.listdir(tmp_path / "elsewhere")
+
+
+def test_a_viewer_that_is_a_link_is_not_followed(folder: Path, tmp_path: Path) -> None:
+    (folder / layout.CONTROL / "viewer-one").symlink_to(tmp_path / "made")
+    assert not control.touch_viewer(folder, "one")
+    assert not (tmp_path / "made").exists()
+
+
+#: A worker, as far as its status says: it holds the run until it is told to stop.
+HOLDER = """
+import signal, sys
+from pathlib import Path
+from seqlab.runs.writer import RunWriter
+writer = RunWriter(Path(sys.argv[1]))
+signal.signal(signal.SIGTERM, lambda *_: print("told", flush=True))
+writer.set_status(state="training")
+print("training", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_where_no_command_can_be_written_the_worker_is_stopped_by_a_signal(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*arguments: object, **named: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with python(HOLDER, folder) as worker:
+        assert worker.stdout is not None
+        assert worker.stdout.readline() == "training\n"
+        monkeypatch.setattr(control.files, "replace", full)
+        with pytest.raises(RunError, match="cannot send 'pause': No space left"):
+            control.send(folder, "pause")
+        control.send(folder, "stop")
+        assert worker.stdout.readline() == "told\n"
+        told = signalled(monkeypatch)
+        for other in (
+            {"host": "elsewhere"},
+            {"boot_id": "x"},
+            {"pid_started": "1"},
+            {"pid": -1},
+            {"pid": None},
+        ):
+            with edited(folder, **other), pytest.raises(RunError, match="cannot send 'stop'"):
+                control.send(folder, "stop")
+        monkeypatch.setattr(control.liveness, "lock_is_held", lambda folder: False)
+        with pytest.raises(RunError, match="cannot send 'stop'"):
+            control.send(folder, "stop")
+        assert not told
+
+
+def signalled(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Who is sent a signal from now on, and gets none."""
+    told: list[int] = []
+    monkeypatch.setattr(os, "kill", lambda pid, number: told.append(pid))
+    return told
+
+
+@contextlib.contextmanager
+def edited(folder: Path, **values: object) -> Iterator[None]:
+    """A run with another status, as long as nothing writes it."""
+    read = control.liveness.read_status
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(control.liveness, "read_status", lambda folder: replace(read(folder), **values))
+        yield
 
 
 def test_sending_says_what_is_wrong(folder: Path, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 from seqlab.runs import layout
 from seqlab.runs.delete import delete_run
 from seqlab.runs.layout import RunError
-from seqlab.runs.liveness import read_status
+from seqlab.runs.liveness import WorkerLock, read_state, read_status
 from seqlab.runs.writer import RunWriter
 from tests.runs.test_listing import NOBODY, someone_else
 
@@ -100,6 +100,29 @@ def test_so_is_one_that_another_machine_works_at(folder: Path) -> None:
     with pytest.raises(RunError, match=r"is under way \(training\): stop it first"):
         delete_run(folder, folder.parent)
     assert layout.is_run(folder)
+
+
+def test_a_lost_run_goes_too(folder: Path) -> None:
+    with RunWriter(folder) as writer:
+        writer.set_status(state="training")
+    assert read_state(folder)[1] == "lost"
+    delete_run(folder, folder.parent)
+    assert os.listdir(folder.parent) == []
+
+
+def test_a_run_that_another_machine_takes_over_just_then_is_left_alone(
+    over: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Late(WorkerLock):
+        def __init__(self, folder: Path) -> None:
+            super().__init__(folder)
+            status = replace(read_status(folder), state="training", host="elsewhere", boot_id="")
+            (folder / layout.STATUS).write_bytes(status.to_bytes())
+
+    monkeypatch.setattr("seqlab.runs.delete.WorkerLock", Late)
+    with pytest.raises(RunError, match=r"is under way \(training\)"):
+        delete_run(over, over.parent)
+    assert layout.is_run(over)
 
 
 def test_a_damaged_run_and_what_an_earlier_deletion_left_go_too(over: Path) -> None:

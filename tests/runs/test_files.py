@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqlab.runs import files
-from seqlab.runs.files import Appender, decode_row, encode_row
+from seqlab.runs.appender import Appender
+from seqlab.runs.files import decode_row, encode_row
 
 from .conftest import output, python
 
@@ -132,7 +135,7 @@ def test_no_acknowledged_row_is_lost_to_kill_9(tmp_path: Path) -> None:
     code = """
 import sys
 from pathlib import Path
-from seqlab.runs.files import Appender
+from seqlab.runs.appender import Appender
 appender = Appender(Path(sys.argv[1]))
 n = 0
 while True:
@@ -156,20 +159,46 @@ while True:
         path.unlink()
 
 
+@pytest.mark.parametrize("make", [lambda path: os.symlink("precious", path), os.mkfifo])
+def test_rows_go_to_no_link_and_no_pipe(tmp_path: Path, make: Callable[[Path], object]) -> None:
+    (tmp_path / "precious").write_bytes(b"mine")
+    make(tmp_path / "events.jsonl")
+    with pytest.raises(OSError, match=r"."):
+        Appender(tmp_path / "events.jsonl")
+    assert (tmp_path / "precious").read_bytes() == b"mine"
+
+
+def test_what_does_not_reach_the_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    appender = Appender(tmp_path / "metrics.jsonl")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", failing)
+        assert appender.append({"n": 1})
+        assert not appender.sync()
+        assert appender.trouble == "metrics.jsonl does not reach the disk: Input/output error"
+        assert not appender.sync()
+    assert appender.sync()
+    assert appender.trouble == ""
+    appender.close()
+
+
+def failing(descriptor: int) -> None:
+    raise OSError(errno.EIO, "Input/output error")
+
+
 def test_every_row_survives_a_full_disk(tmp_path: Path) -> None:
     path = tmp_path / "metrics.jsonl"
     code = """
 import resource, sys
 from pathlib import Path
-from seqlab.runs.files import Appender
+from seqlab.runs.appender import Appender
 resource.setrlimit(resource.RLIMIT_FSIZE, (3001, resource.RLIM_INFINITY))
 appender = Appender(Path(sys.argv[1]))
 refused = [n for n in range(500) if not appender.append({"n": n})]
 assert appender.pending == len(refused) > 0, (appender.pending, len(refused))
-assert appender.error.strerror == "File too large"
+assert appender.trouble.endswith("rows of metrics.jsonl wait in memory: File too large")
 assert not appender.flush()
 resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-assert appender.flush() and appender.pending == 0 and appender.error is None
+assert appender.flush() and appender.pending == 0 and appender.trouble == ""
 assert appender.append({"n": 500}) and appender.sync()
 print(refused[0])
 """

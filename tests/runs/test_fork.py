@@ -61,8 +61,46 @@ def test_a_fork_holds_the_nearest_checkpoint_and_the_changes_from_before_its_ste
 
 def test_a_fork_starts_from_what_was_in_force_and_changes_what_is_asked_for(origin, tmp_path):
     spec = Run(create_fork(origin, 35, ["training.clip.limit=0.1"], tmp_path)).spec.training
-    assert (spec.truncation, spec.optimizer.lr, spec.clip.limit, spec.steps) == (4, 0.5, 0.1, 300)
-    assert Run(create_fork(origin, 30, [], tmp_path)).spec.training.optimizer.lr == 1e-3
+    assert (spec.truncation, spec.optimizer.lr, spec.clip.limit) == (4, 0.5, 0.1)
+
+
+@pytest.mark.parametrize(("step", "lr"), [(29, 1e-3), (30, 0.5)])
+def test_in_force_is_what_the_next_step_is_made_under(origin, tmp_path, step, lr):
+    assert Run(create_fork(origin, step, [], tmp_path)).spec.training.optimizer.lr == lr
+
+
+@pytest.mark.parametrize(
+    ("what", "steps", "changes"),
+    [
+        ([], 100, [Change(36, STEPS, 300)]),
+        (["training.steps=300"], 100, [Change(36, STEPS, 300)]),
+        (["training.steps=200"], 200, []),
+        (["training.steps=100"], 100, []),
+    ],
+)
+def test_a_fork_of_a_lengthened_run_is_lengthened_as_that_is_unless_it_shall_end_elsewhere(
+    origin, tmp_path, what, steps, changes
+):
+    fork = Run(create_fork(origin, 35, what, tmp_path))
+    assert fork.spec.training.steps == steps
+    assert record.recorded_changes(fork.path) == changes
+
+
+def test_a_lengthened_run_is_forked_beyond_the_steps_of_its_spec(origin, tmp_path):
+    status = json.loads((origin / layout.STATUS).read_text())
+    (origin / layout.STATUS).write_text(json.dumps({**status, "step": 150}))
+    fork = Run(create_fork(origin, 120, [], tmp_path))
+    assert load_origin(fork.path, fork.spec).checkpoint.step == 40
+    assert record.planned_ends(fork.spec.training.steps, record.recorded_changes(fork.path))[-1] == 300
+
+
+def test_a_linked_folder_of_the_origin_is_not_followed(origin, tmp_path):
+    fork = Run(create_fork(origin, 35, [], tmp_path))
+    inner = fork.path / layout.ORIGIN
+    inner.rename(tmp_path / "elsewhere")
+    inner.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(RunError, match="origin is a link"):
+        load_origin(fork.path, fork.spec)
 
 
 def test_a_fork_may_be_given_a_whole_spec(origin, tmp_path):

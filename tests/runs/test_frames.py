@@ -150,4 +150,4 @@ def test_a_folder_of_frames_that_cannot_be_listed_is_a_problem_and_no_error(
     monkeypatch.setattr("seqlab.runs.kept.os.listdir", refused)
     now = reader.poll()
     assert now.kept == (10,)
-    assert now.problems == (f"{folder / layout.FRAMES}: Permission denied",)
+    assert now.problems == (f"{folder / layout.FRAMES}: cannot be listed: Permission denied",)

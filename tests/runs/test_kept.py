@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import math
+import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -8,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqlab.runs import layout
-from seqlab.runs.kept import KeptFiles, interval_at, kept_steps
+from seqlab.runs.kept import KeptFiles, interval_at, kept_steps, steps_in
+from seqlab.runs.layout import RunError
+from tests.runs.test_listing import someone_else
 
 
 def naive(newest: int, interval: int, most: int) -> tuple[list[int], int]:
@@ -141,3 +145,16 @@ def test_a_run_of_any_length_keeps_between_100_and_200_files() -> None:
         interval = interval_at(newest, 1)
         assert 100 <= newest // interval + 1 <= 200
         assert math.log2(interval).is_integer()
+
+
+def test_a_folder_that_is_closed_to_us_is_named() -> None:
+    with tempfile.TemporaryDirectory() as place:  # where also someone without rights can look
+        os.chmod(place, 0o755)
+        folder = Path(place) / "frames"
+        folder.mkdir(mode=0o700)
+        os.chmod(folder, 0o000)
+        try:
+            with someone_else(), pytest.raises(RunError, match="frames: cannot be listed: Permission denied"):
+                steps_in(folder)
+        finally:
+            os.chmod(folder, 0o755)

@@ -145,6 +145,31 @@ def test_a_file_in_the_current_folder_does_not_stand_in_for_a_module(
     worker.close()
 
 
+def test_a_worker_is_told_which_commands_were_there_before_it(module: str, folder: Path) -> None:
+    (folder / layout.CONTROL / "41-abc.json").write_text('{"command": "stop"}')
+    worker = Worker(module=module)
+    worker.run(folder)
+    until(lambda: "heard" in worker.latest)
+    assert worker.latest["heard"]["since"] == 42
+    until((folder / "end").exists)
+    (folder / "end").write_text("")
+    assert worker.reap(300) == 0
+    worker.close()
+
+
+def test_what_workers_wrote_is_fit_for_a_terminal(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / layout.LOG).write_text("a\x1b]0;b\x07\n  c\u202ed\n")
+    assert worker_log_tail(folder) == [r"a\x1b]0;b\x07", r"  c\u202ed"]
+    (tmp_path / "loud_worker.py").write_text("raise SystemExit('no\\x1b[2J numba\\n  here')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    worker = Worker(module="loud_worker")
+    until(lambda: not worker.alive)
+    assert worker.stderr_tail() == "no\\x1b[2J numba\n  here"
+    worker.close()
+
+
 def test_the_log_is_read_from_its_end(folder: Path) -> None:
     assert worker_log_tail(folder) == []
     (folder / layout.LOG).write_text("".join(f"line {n}\n" for n in range(10_000)))

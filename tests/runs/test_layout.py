@@ -1,16 +1,20 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from seqlab.runs import layout, liveness
-from seqlab.runs.layout import NewerFormatError, RunError, Status
+from seqlab.runs.layout import RunError
+from seqlab.runs.reader import RunReader
+from seqlab.runs.writer import RunWriter
 from seqlab.spec import Spec, load_spec, to_toml
+from tests.runs.test_listing import someone_else
 
 from .conftest import output
 
@@ -160,50 +164,62 @@ def test_the_digest_is_that_of_the_spec_alone(tmp_path: Path, spec: Spec) -> Non
         layout.spec_digest(tmp_path)
 
 
-NUMBERS = st.floats(allow_nan=False)
+INNER = ["frames", "checkpoints", "control", "origin", "origin/checkpoints"]
 
 
-@given(
-    st.builds(
-        Status,
-        state=st.sampled_from(sorted(layout.STATES)),
-        step=st.integers(0, 10**9),
-        steps=st.integers(0, 10**9),
-        metrics=st.dictionaries(st.text(), NUMBERS),
-        best=st.none() | st.fixed_dictionaries({"step": st.integers(), "eval/loss": NUMBERS}),
-        rate=st.none() | NUMBERS,
-        heartbeat=st.floats(0, 1e10),
-        pid=st.none() | st.integers(1, 2**31),
-        pid_started=st.none() | st.just("Mon Jan  1 00:00:00 2026"),
-        host=st.just("höst"),
-        boot_id=st.text(st.characters(categories=["L"])),
-        message=st.just("disk full; „wait“"),
-    )
-)
-def test_a_status_comes_back_as_it_was_written(status: Status) -> None:
-    assert Status.from_bytes(status.to_bytes()) == status
+@pytest.mark.parametrize("name", INNER)
+def test_a_run_with_a_link_for_a_folder_is_left_alone(folder: Path, tmp_path: Path, name: str) -> None:
+    precious = tmp_path / "precious"
+    precious.mkdir()
+    for step in (1, 70):
+        (precious / layout.numbered(step)).write_text("mine")
+    (precious / ".000000070.safetensors.17.0a0b.tmp").write_text("mine")
+    before = {each: each.read_text() for each in precious.iterdir()}
+    if name == "origin/checkpoints":
+        (folder / "origin").mkdir()
+    shutil.rmtree(folder / name, ignore_errors=True)
+    os.symlink(precious, folder / name)
+    for use in (layout.check_run, RunReader, RunWriter):
+        with pytest.raises(RunError, match=f"is left alone: its {name} is a link"):
+            use(folder)
+    assert {each: each.read_text() for each in precious.iterdir()} == before
 
 
-@pytest.mark.parametrize(
-    "content",
-    [
-        b"",
-        b"{",
-        b"{}",
-        b'{"format": true, "state": "training", "step": 0, "steps": 1}',
-        b'{"format": 1, "state": "training"}',
-        b'{"format": 1, "state": "lost", "step": 0, "steps": 1}',
-        b'{"format": 1, "state": "training", "step": "0", "steps": 1}',
-        b'{"format": 1, "state": "training", "step": 0, "steps": 1, "metrics": []}',
-        b'{"format": 1, "state": ["training"], "step": 0, "steps": 1}',
-    ],
-)
-def test_what_is_no_status_is_refused(content: bytes) -> None:
-    with pytest.raises(ValueError, match=r"."):
-        Status.from_bytes(content)
+def test_a_folder_that_becomes_a_link_is_not_followed(folder: Path, tmp_path: Path) -> None:
+    reader = RunReader(folder)
+    (folder / "frames").rename(tmp_path / "elsewhere")
+    os.symlink(tmp_path / "elsewhere", folder / "frames")
+    with pytest.raises(RunError, match="its frames is a link"):
+        reader.poll()
 
 
-def test_a_newer_format_is_refused_by_its_number(folder: Path) -> None:
-    (folder / layout.STATUS).write_text('{"format": 2, "state": "dreaming"}')
-    with pytest.raises(NewerFormatError, match=rf"{folder}: status.json has format 2; .* reads format 1"):
-        liveness.read_status(folder)
+def test_a_run_that_is_closed_to_us_says_so(folder: Path) -> None:
+    with tempfile.TemporaryDirectory() as place:  # where also someone without rights can look
+        os.chmod(place, 0o755)
+        run = Path(shutil.copytree(folder, Path(place) / "run"))
+        reader = RunReader(run)
+        os.chmod(run, 0o000)
+        try:
+            with someone_else():
+                assert not layout.is_run(run)
+                for use in (layout.check_run, RunReader, RunWriter, lambda run: reader.poll()):
+                    with pytest.raises(RunError, match=r"cannot be opened: Permission denied$"):
+                        use(run)
+        finally:
+            os.chmod(run, 0o755)
+
+
+def test_an_error_names_its_path_once(folder: Path) -> None:
+    (folder / layout.SPEC).unlink()
+    (folder / layout.SPEC).symlink_to("/dev/null")
+    with pytest.raises(RunError) as error:
+        layout.spec_digest(folder)
+    assert str(error.value).count(str(folder)) == 1
+
+
+def test_a_file_may_bear_any_time(folder: Path) -> None:
+    renamed = folder.rename(folder.with_name("mine"))
+    for when in (-(2**40), 2**50):
+        with contextlib.suppress(OSError, OverflowError):  # not every disk keeps such times
+            os.utime(renamed / layout.SPEC, (when, when))
+        assert layout.list_runs(folder.parent) == [renamed]

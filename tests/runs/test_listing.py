@@ -8,7 +8,6 @@ import math
 import os
 import shutil
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -247,17 +246,43 @@ class TestStrangers:
         os.truncate(folder / layout.STATUS, 1 << 40)
         assert "longer than 65536 bytes" in only(home).message
 
-    def test_numbers_of_any_size_are_taken(self, spec: Spec, home: Path) -> None:
+    @pytest.mark.parametrize(
+        "wild", [{"heartbeat": 10**400}, {"rate": 10**400}, {"step": 10**400}, {"steps": 10**400}]
+    )
+    def test_a_number_of_any_size_takes_no_other_run_down(
+        self, spec: Spec, home: Path, wild: dict[str, int]
+    ) -> None:
+        good, bad = ended(spec, home), renamed(ended(spec, home, "training"), "bad")
+        status = json.loads((bad / layout.STATUS).read_bytes())
+        (bad / layout.STATUS).write_text(json.dumps({**status, **wild}))
+        states = {row.folder: row.state for row in Listing(home).poll([good, bad], specs=9)}
+        assert states == {good: "finished", bad: "damaged"}
+
+    def test_what_is_no_number_is_no_loss(self, spec: Spec, home: Path) -> None:
         folder = ended(spec, home)
-        status = read_status(folder)
-        wild = {"eval/loss": "Infinity", "train/loss": [1]}
-        (folder / layout.STATUS).write_bytes(
-            replace(status, metrics=wild, best={"eval/loss": 10**400}, heartbeat=math.nan).to_bytes()
-        )
+        status = json.loads((folder / layout.STATUS).read_bytes())
+        wild = {
+            "metrics": {"eval/loss": "Infinity", "train/loss": [1]},
+            "best": {"step": 1, "eval/loss": 10**400},
+            "heartbeat": "NaN",
+        }
+        (folder / layout.STATUS).write_text(json.dumps({**status, **wild}))
         row = only(home, folder)
-        assert row.loss == math.inf
-        assert math.isnan(row.best or 0)
-        assert row.silence(1e9) == math.inf
+        assert (row.loss, row.best, row.silence(1e9)) == (math.inf, None, math.inf)
+
+    def test_a_folder_that_nobody_foresaw_leaves_the_others_listed(
+        self, spec: Spec, home: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        good, bad = ended(spec, home), ended(spec, home, "training")
+        monkeypatch.setattr("seqlab.runs.liveness.read_state", lambda folder: 1 / 0)
+        states = {row.folder: row.state for row in Listing(home).poll()}
+        assert states == {good: "finished", bad: "damaged"}
+
+    def test_a_link_to_itself_leaves_the_others_listed(self, spec: Spec, home: Path) -> None:
+        folder = ended(spec, home)
+        os.symlink("loop", home / "loop")
+        assert only(home).folder == folder
+        assert layout.list_runs(home) == [folder]
 
     @given(content=st.binary(max_size=200))
     def test_no_bytes_make_it_fail(self, content: bytes) -> None:

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import dataclasses
+import fcntl
+import json
+import math
 import os
 import signal
 import time
@@ -10,8 +13,9 @@ from typing import Any
 import pytest
 
 from seqlab.runs import layout, liveness
-from seqlab.runs.layout import RunError, Status
+from seqlab.runs.layout import RunError
 from seqlab.runs.liveness import LockedError, WorkerLock
+from seqlab.runs.status import Status
 
 from .conftest import Process, python, until
 
@@ -121,7 +125,29 @@ def test_a_run_from_another_host_is_lost_after_ten_minutes(folder: Path) -> None
     far = {"host": "far", "boot_id": "another"}
     assert state(folder, **far, heartbeat=time.time() - 590) == "training"
     assert state(folder, **far, heartbeat=time.time() - 610) == "lost"
-    assert state(folder, **far, heartbeat=time.time() + 3600) == "training"  # its clock is ahead
+
+
+@pytest.mark.parametrize("heartbeat", [math.nan, math.inf, 1e300])
+@pytest.mark.parametrize("ahead", [0.0, 3600.0])
+def test_a_heartbeat_that_lies_ahead_counts_from_when_it_was_written(
+    folder: Path, heartbeat: float, ahead: float
+) -> None:
+    heartbeat = time.time() + ahead if ahead else heartbeat
+    put(folder, host="far", boot_id="another", heartbeat=heartbeat)
+    assert liveness.read_state(folder)[1] == "training"
+    long_ago = time.time() - 610
+    os.utime(folder / layout.STATUS, (long_ago, long_ago))
+    assert liveness.read_state(folder)[1] == "lost"
+
+
+def test_what_holds_a_lock_is_told_in_plain_text(folder: Path) -> None:
+    with (folder / layout.LOCK).open("w") as lock:
+        lock.write(json.dumps({"pid": "\x1b[2J", "host": "a\x9bb\u202e"}))
+        lock.flush()
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(LockedError) as error:
+            WorkerLock(folder)
+    assert str(error.value).isprintable()
 
 
 def test_after_a_reboot_the_run_is_lost_at_once(folder: Path) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqlab.runs.files import encode_row
-from seqlab.runs.layout import METRICS_HEADER, NewerFormatError, RunError
+from seqlab.runs.layout import METRICS_HEADER, NewerFormatError
 from seqlab.runs.metrics import MetricsFile
 
 Row = dict[str, float]
@@ -139,7 +139,7 @@ def test_nan_and_infinities_are_numbers_again(tmp_path: Path) -> None:
     assert (values["b"], values["c"]) == (-math.inf, 1.0)
 
 
-def test_the_first_line_must_name_a_format_that_is_known(tmp_path: Path) -> None:
+def test_a_newer_format_is_refused_and_stays_refused(tmp_path: Path) -> None:
     path = tmp_path / "metrics.jsonl"
     found = MetricsFile(path)
     assert not found.poll()
@@ -148,11 +148,27 @@ def test_the_first_line_must_name_a_format_that_is_known(tmp_path: Path) -> None
     path.write_bytes(b'{"format": 2}\n')
     with pytest.raises(NewerFormatError, match=r"metrics\.jsonl has format 2"):
         MetricsFile(path).poll()
-    path.write_bytes(b'{"step": 1}\n')
     stranger = MetricsFile(path)
     for _ in range(2):  # it does not get better by looking again
-        with pytest.raises(RunError, match=r"begins with b'\{\"step\": 1\}', expected \{\"format\":1\}"):
+        with pytest.raises(NewerFormatError):
             stranger.poll()
+
+
+@pytest.mark.parametrize("first", [b'{"form', b"\xff\x00", b'{"format": "one"}', b"[1]", b""])
+def test_a_damaged_first_line_is_skipped_like_any_other(tmp_path: Path, first: bytes) -> None:
+    path = tmp_path / "metrics.jsonl"
+    path.write_bytes(first + b'\n{"step": 1, "a": 7}\n')
+    found = MetricsFile(path)
+    assert found.poll()
+    assert (found.rows, found.skipped, found.series()["a"].last) == (1, 1, 7)
+
+
+def test_where_the_format_line_is_gone_the_first_row_counts(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    path.write_bytes(b'{"step": 1, "a": 7}\n{"step": 2, "a": 8}\n')
+    found = MetricsFile(path)
+    found.poll()
+    assert (found.rows, found.skipped) == (2, 0)
 
 
 def test_a_file_that_got_shorter_is_read_from_the_start(tmp_path: Path) -> None:

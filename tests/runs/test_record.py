@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqlab.runs import layout, record
+from seqlab.runs.layout import RunError
 from seqlab.runs.metrics import MetricsFile
 from seqlab.runs.run import Run
 from seqlab.spec.steerable import STEPS, Change
@@ -90,6 +91,23 @@ def test_an_environment_is_told_apart_by_what_bits_depend_on():
         "cpu_features: without fma there, without sse here",
     ]
     assert record.differences({}, here)[1] == "cpu: none there, zen here"
+
+
+@pytest.mark.parametrize("name", [layout.EVENTS, layout.METRICS])
+def test_a_record_that_is_no_file_is_named(folder: Path, name: str):
+    read = {layout.EVENTS: record.recorded_changes, layout.METRICS: record.rows}[name]
+    for make in (Path.mkdir, lambda path: path.symlink_to(path)):
+        make(folder / name)
+        with pytest.raises(RunError, match=f"{name}: cannot be read: "):
+            read(folder)
+        (folder / name).rename(folder / f"old {name} {make}".replace("/", ""))
+
+
+def test_of_a_long_record_everything_is_read(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("seqlab.runs.tail.MOST_BYTES", 100)
+    made = [Change(step, "x", 1) for step in range(50)]
+    (folder / layout.EVENTS).write_bytes(record.encode_changes(made, 0.0))
+    assert record.recorded_changes(folder) == made
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"{", b"[" * 100_000, b" " * 2_000_000])

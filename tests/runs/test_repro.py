@@ -33,3 +33,7 @@ def test_it_gives_the_same_spec(overrides: list[str]) -> None:
 def test_a_run_of_no_preset_is_replayed_from_its_folder() -> None:
     spec = load_spec("adding-lstm").model_copy(update={"title": "my own"})
     assert repro_command(spec, FOLDER) == "seqlab replay 'a run'"
+
+
+def test_so_is_one_that_was_changed_on_the_way() -> None:
+    assert repro_command(load_spec("adding-lstm"), FOLDER, as_planned=False) == "seqlab replay 'a run'"

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from seqlab.runs.tensors import Tensors
 from seqlab.runs.writer import RunWriter
 
 from .conftest import output, until
+from .test_files import failing
 
 
 def lines(path: Path) -> list[dict[str, object]]:
@@ -172,6 +174,41 @@ def test_the_probe_the_environment_and_live_frames_are_files_of_their_own(folder
     assert (frame.step, frame.metadata["truncation"]) == (4, 2)
 
 
+def test_rows_that_do_not_reach_the_disk_are_no_good_end(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = RunWriter(folder, beat=3600)
+    writer.set_status(state="training")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", failing)
+        writer.rows({"step": 1, "train/loss": 1.0})
+        with pytest.raises(RunError, match=r"metrics\.jsonl does not reach the disk: Input/output error"):
+            writer.flush()
+        assert "does not reach the disk" in read_status(folder).message
+    writer.flush()
+    assert read_status(folder).message == ""
+    writer.close()
+
+
+def test_a_message_is_cut_to_a_line_that_every_reader_takes(folder: Path) -> None:
+    with RunWriter(folder) as writer:
+        writer.set_status(state="failed", message="first\nline \x1b" + "\U000e0001" * 70_000)
+    found = read_status(folder).message
+    assert found.startswith(r"first line \x1b\U000e0001")
+    assert "\n" not in found
+    assert (folder / layout.STATUS).stat().st_size <= layout.MOST_STATUS_BYTES
+
+
+def test_a_writer_goes_on_from_a_status_with_texts_for_numbers(folder: Path) -> None:
+    status = json.loads((folder / layout.STATUS).read_bytes())
+    status |= {"metrics": {"eval/loss": "x"}, "best": {}}
+    (folder / layout.STATUS).write_text(json.dumps(status))
+    with RunWriter(folder) as writer:
+        writer.set_status(state="training")
+        assert writer.rows({"step": 1, "eval/loss": 2.0})
+        assert writer.status.best == {"step": 1, "eval/loss": 2.0}
+
+
 FULL = """
 import resource, sys, threading
 from pathlib import Path
@@ -184,7 +221,7 @@ folder = Path(sys.argv[1])
 limit = lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 writer = RunWriter(folder, beat=0.01)
 writer.set_status(state="training")
-limit(1500)
+limit(5000)
 rows = [writer.rows({"step": n, "train/loss": 1.0 / n}) for n in range(1, 201)]
 assert not all(rows) and writer.pending == rows.count(False)
 assert not writer.live(200, {"outputs": np.ones((1000, 2))})

@@ -1,6 +1,7 @@
 """A spec is read, overridden and resolved, or refused with every error at once, each with its place."""
 
 import json
+import os
 import tomllib
 from pathlib import Path
 
@@ -357,3 +358,47 @@ def test_what_a_readout_in_closed_form_does_not_go_with_is_refused(model, traini
     with pytest.raises(SpecError, match=words):
         small(None, {"cell": "esn", **model}, **training)
     assert small(None, {"cell": "esn", "washout": 9}).model.washout == 9
+
+
+def test_no_line_is_told_of_a_text_that_takes_too_long_to_read_again_and_again(tmp_path: Path):
+    file = tmp_path / "x.toml"
+    table = '[task]\nname = "adding"\n[model]\ncell = "rnn"\nhiden = 3\n'
+    file.write_text('about = """' + "\n" * 20_000 + f'"""\n{table}')
+    assert [each.partition(": ")[0] for each in problems(file)] == [str(file)] * 2
+
+
+def test_each_beginning_of_a_file_is_read_once_for_all_its_errors(tmp_path: Path, monkeypatch):
+    from seqlab.spec import problems as module
+
+    read = []
+    loads = tomllib.loads
+    monkeypatch.setattr(module.tomllib, "loads", lambda text: read.append(text) or loads(text))
+    file = tmp_path / "x.toml"
+    unknown = "".join(f"x{number} = 1\n" for number in range(200))
+    file.write_text(f'[task]\nname = "adding"\n[model]\ncell = "rnn"\n{unknown}')
+    found = problems(file)
+    assert len(found) == 200
+    assert found[0].startswith(f"{file}:5: model.x0: ")
+    assert len(read) <= 1 + 204
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero"), Path.mkdir])
+def test_in_a_run_folder_a_spec_that_is_no_file_is_refused_at_once(tmp_path: Path, make):
+    make(tmp_path / "spec.toml")
+    with pytest.raises(SpecError, match=r"spec\.toml: cannot be read: ") as error:
+        load_spec(tmp_path)
+    assert str(error.value).count(str(tmp_path)) == 1
+
+
+def test_a_spec_that_is_too_long_is_not_read(tmp_path: Path):
+    (tmp_path / "spec.toml").touch()
+    os.truncate(tmp_path / "spec.toml", 1 << 42)
+    for source in (tmp_path, tmp_path / "spec.toml"):
+        with pytest.raises(SpecError, match="cannot be read: longer than 1048576 bytes"):
+            load_spec(source)
+
+
+def test_a_spec_that_a_person_names_may_be_a_link(tmp_path: Path):
+    (tmp_path / "mine.toml").write_text('[task]\nname = "adding"\n[model]\ncell = "rnn"\n')
+    (tmp_path / "spec.toml").symlink_to("mine.toml")
+    assert load_spec(tmp_path / "spec.toml").task.name == "adding"

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqlab.spec import Spec, SpecError
-from seqlab.spec.steerable import STEERABLE, STEPS, Change, changed, steerable, value_of, with_changes
+from seqlab.spec.steerable import STEERABLE, STEPS, Change, acting, changed, steerable, value_of, with_changes
 from tests.conftest import small
 
 ESN = {"cell": "esn"}
@@ -75,14 +75,20 @@ def test_a_change_acts_from_its_step_on_and_leaves_the_rest_as_it_is():
 
 
 @given(st.lists(st.tuples(st.integers(1, 9), st.floats(0.001, 10.0))), st.integers(0, 10))
-def test_the_latest_of_several_changes_counts_and_at_one_step_the_last_that_was_made(made, step):
+def test_the_latest_of_several_changes_counts_but_for_those_that_were_taken_back(made, step):
     changes = [Change(at, "training.optimizer.lr", value) for at, value in made]
     expected = small().training.optimizer.lr
     for at in range(step + 1):
-        for change in changes:
-            if change.step == at:
+        for number, change in enumerate(changes):
+            taken_back = any(later.step <= change.step for later in changes[number + 1 :])
+            if change.step == at and not taken_back:
                 expected = change.value
     assert with_changes(small(), changes, step).training.optimizer.lr == expected
+
+
+def test_a_change_to_one_field_takes_back_none_to_another():
+    changes = [Change(9, "training.truncation", 5), Change(3, "training.optimizer.lr", 0.5)]
+    assert acting(changes, 9) == {"training.truncation": 5, "training.optimizer.lr": 0.5}
 
 
 def test_lengthening_a_run_changes_nothing_that_is_in_force():

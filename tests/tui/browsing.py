@@ -17,6 +17,9 @@ from seqlab.runs.writer import RunWriter
 from seqlab.tui.app import LabApp
 from seqlab.tui.screens.runs import RunsScreen
 from tests.conftest import small
+from tests.tui.labs import Floor as Floor
+from tests.tui.labs import floored
+from tests.tui.labs import picture as picture
 from tests.tui.waiting import until
 
 WIDE, NARROW, LEAST = (120, 40), (80, 24), (60, 15)
@@ -54,17 +57,12 @@ def noted(app: Any) -> Opened:
     return opened
 
 
-class Floor(Screen[None]):
-    """Lies under everything, in place of Setup, whose form takes its time."""
-
-
 @asynccontextmanager
 async def browser(
     home: Path, count: int, size: tuple[int, int] = WIDE
 ) -> AsyncIterator[tuple[Pilot[None], RunsScreen]]:
     """The browser, once it shows so many runs with all that is to be read of them."""
-    app = LabApp(out=home)
-    app.get_default_screen = Floor  # type: ignore[method-assign]
+    app = floored(LabApp(out=home))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("seqlab.tui.screens.runs.TICK", 0.1)  # sooner than a person needs
         patch.delenv("SSH_CONNECTION", raising=False)
@@ -79,14 +77,6 @@ async def browser(
             yield pilot, screen
 
 
-def picture(screen: Screen[Any]) -> str:
-    return "\n".join(strip.text for strip in screen._compositor.render_strips())
-
-
 def names(screen: RunsScreen) -> list[str]:
     """The runs in the list, by the last part of their names."""
     return [row.name.rpartition("-")[2] for row in screen.list.table.rows]
-
-
-def said(screen: RunsScreen) -> str:
-    return "\n".join(each.message for each in screen.app._notifications)

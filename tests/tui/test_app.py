@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from textual.color import Color
 
 from seqlab.runs import control
 from seqlab.runs.launch import Worker
@@ -20,6 +22,7 @@ from seqlab.runs.liveness import read_status
 from seqlab.runs.run import Run
 from seqlab.spec import Spec, load_spec
 from seqlab.tui.app import LabApp
+from seqlab.tui.screens.help import keys_of
 from seqlab.tui.screens.lab import LabScreen
 from seqlab.tui.screens.runs import RunsScreen
 from seqlab.tui.screens.setup import SetupScreen
@@ -43,7 +46,8 @@ def test_opening_the_lab_does_not_import_numba() -> None:
 
 
 async def test_from_setup_to_a_falling_loss(tmp_path: Path) -> None:
-    app = LabApp(overrides=["training.steps=100000"], out=tmp_path, worker_factory=partial(Worker, 1))
+    small_net = ["task.length=8", "model.hidden=8", "training.optimizer.lr=0.02", "training.steps=100000"]
+    app = LabApp(overrides=small_net, out=tmp_path, worker_factory=partial(Worker, 1))
     async with app.run_test(size=(120, 36)) as pilot:
         await until(pilot, lambda: app.screen.query("Form") and app.screen.query_one("Form").checked.spec)
         await pilot.press("enter")
@@ -116,6 +120,7 @@ async def test_what_the_overrides_reset_is_told_and_a_run_that_cannot_begin_is_t
         return small()
 
     app = LabApp(("small", read), out=tmp_path / "runs")
+    app.NOTIFICATION_TIMEOUT = 600
     async with app.run_test(notifications=True) as pilot:
         await until(pilot, lambda: isinstance(app.screen, SetupScreen))
         await until(pilot, lambda: len(app._notifications) == 2)
@@ -125,9 +130,6 @@ async def test_what_the_overrides_reset_is_told_and_a_run_that_cannot_begin_is_t
 
 
 async def test_every_key_has_a_name_and_words() -> None:
-    from seqlab.tui.screens.help import keys_of
-    from seqlab.tui.screens.setup import SetupScreen
-
     app = LabApp()
     async with app.run_test(size=(120, 36)) as pilot:
         screen = app.screen
@@ -136,21 +138,31 @@ async def test_every_key_has_a_name_and_words() -> None:
         bindings = keys_of(screen, app)
         assert {"setup.start", "setup.find", "app.help", "app.quit", "field.open"} <= {b.id for b in bindings}
         assert all(binding.tooltip or binding.description for binding in bindings)
-        offered = [command.title for command in app.get_system_commands(screen)]
-        assert {"Start", "Presets", "Help", "Quit", "Theme"} <= set(offered)
+        offered = {
+            command.help.rpartition(" · ")[2]: command.title for command in app.get_system_commands(screen)
+        }
+        enabled = {active.binding.id for active in screen.active_bindings.values() if active.enabled}
+        assert set(offered) >= enabled - {None}
+        assert offered["setup.find"] == "Find a preset by name"
+        assert offered["app.redraw"] == "Send the screen again"
 
 
-@pytest.mark.parametrize("theme", ["seqlab-dark", "seqlab-light", "ansi-dark", "textual-light", "nord"])
-async def test_it_draws_under_any_theme(theme: str) -> None:
-    from seqlab.tui.screens.setup import SetupScreen
-
-    app = LabApp()
+async def test_it_draws_in_the_colours_of_any_theme() -> None:
+    app, seen = LabApp(), set()
     async with app.run_test(size=(120, 36)) as pilot:
-        app.theme = theme
         screen = app.screen
         assert isinstance(screen, SetupScreen)
         await until(pilot, lambda: screen.ready)
-        assert "Truncation" in app.export_screenshot()
+        for theme in ("seqlab-dark", "seqlab-light", "textual-light", "nord", "ansi-dark"):
+            app.theme = theme
+            variables = app.theme_variables
+            colours = [Color.parse(variables[name]) for name in ("background", "foreground", "accent")]
+            shown = [each.hex.lower() for each in colours if each.ansi is None]
+            await until(pilot, lambda shown=shown: all(each in app.export_screenshot() for each in shown))
+            picture = app.export_screenshot()
+            assert "Truncation" in picture
+            seen.add(re.sub(r"terminal-\d+", "", picture))
+    assert len(seen) == 5
 
 
 async def test_the_picture_is_saved_where_it_can_be_and_a_toast_says_where(

@@ -19,13 +19,14 @@ from seqlab.tui.panels.fitting import fitted, misfit
 from seqlab.tui.panels.moment import Moment, Wanted, look
 from seqlab.tui.panels.words import troubles
 from tests.tui.conftest import Finished
-from tests.tui.test_lab import lab, panels_in_sight, text
+from tests.tui.labs import lab, text
+from tests.tui.test_lab import panels_in_sight
 from tests.tui.waiting import until
 
 Moments = Callable[[str], Moment]
 
 
-@pytest.mark.parametrize("name", ["adding", "sine"])
+@pytest.mark.parametrize("name", ["adding", "sine", "copy", "order", "ahead", "timing", "reverse", "parity"])
 def test_what_a_run_wrote_itself_fits_it(moment: Moments, name: str) -> None:
     snapshot = moment(name).snapshot
     assert snapshot.frame is not None
@@ -40,6 +41,7 @@ def test_what_a_run_wrote_itself_fits_it(moment: Moments, name: str) -> None:
         ("layer0/state/i", np.zeros((5, 4)), "layer0/state/i is [5, 4], not [20, any]"),
         ("layer0/state/h", np.zeros((20, 0)), "layer0/state/h is empty"),
         ("outputs", np.zeros((20, 3)), "outputs is [20, 3], not [20, 1]"),
+        ("outputs", np.zeros((20, 1), np.int64), "outputs is int64"),
     ],
 )
 def test_a_tensor_of_another_shape_is_named(moment: Moments, name: str, found: Any, words: str) -> None:
@@ -51,6 +53,27 @@ def test_a_tensor_of_another_shape_is_named(moment: Moments, name: str, found: A
     assert empty.frame is not None
     assert not empty.frame.tensors
     assert empty.problems[-1].endswith(words)
+
+
+@pytest.mark.parametrize(
+    ("run", "name", "change", "words"),
+    [
+        ("order", "lengths", lambda found: found * 0, "lengths are not all whole numbers from 1 to"),
+        ("order", "lengths", lambda found: found + 10**11, "lengths are not all whole numbers"),
+        ("copy", "targets", lambda found: found - 10**6, "targets are not all whole numbers from 0 to"),
+        ("copy", "targets", lambda found: found.astype(np.float32), "targets are not all whole numbers"),
+        ("adding", "inputs", lambda found: found.astype(np.int32), "inputs is int32"),
+    ],
+)
+def test_counts_and_classes_that_cannot_be_are_named(
+    moment: Moments, run: str, name: str, change: Any, words: str
+) -> None:
+    snapshot = moment(run).snapshot
+    assert snapshot.probe is not None
+    probe = MappingProxyType({**snapshot.probe, name: change(snapshot.probe[name])})
+    found = fitted(replace(snapshot, probe=probe))
+    assert found.probe is None
+    assert words in found.problems[-1]
 
 
 async def test_frames_and_probe_of_other_runs_are_drawn_as_nothing_and_named(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from seqlab.runs import layout
 from seqlab.runs.layout import RunError
 from seqlab.runs.listing import Listing
 from seqlab.runs.run import Run
@@ -23,8 +25,9 @@ from tests.tui.conftest import Finished
 
 Mangle = Callable[[bytes], bytes]
 
-#: Bytes that mean something in the files of a run.
-MEANINGFUL = [*map(bytes, zip(b'\n"{}[]0-e.\0\xff')), b"NaN", b"null", b"\x1b[2J"]
+#: Bytes that mean something in the files of a run, some within a JSON or TOML text.
+ESCAPED = [rb"\u001b]0;PWN\u0007", rb"\u009b2J", rb"\u202e"]
+MEANINGFUL = [*map(bytes, zip(b'\n"{}[]0-e.\0\xff')), b"NaN", b"null", b"\x1b[2J", *ESCAPED]
 
 tears: st.SearchStrategy[Mangle] = st.floats(0, 1).map(lambda share: lambda old: old[: int(share * len(old))])
 strangers = st.binary(max_size=200).map(lambda new: lambda old: new)
@@ -82,8 +85,37 @@ def test_no_torn_or_mangled_file_breaks_what_reads_it(
     for path in data.draw(st.lists(st.sampled_from(files), min_size=1, max_size=3), "files"):
         mangle = data.draw(st.one_of(tears, strangers, tails, wounds()), path.name)
         path.write_bytes(mangle(path.read_bytes()))
-    assert "\x1b" not in seen(folder)
+    assert is_harmless(seen(folder))
     shutil.rmtree(folder)
+
+
+def is_harmless(text: str) -> bool:
+    return all(line.isprintable() for line in text.split("\n"))
+
+
+@pytest.mark.parametrize(
+    ("name", "begins"),
+    [
+        (layout.STATUS, rb'"(message|host)": "'),
+        (layout.EVENTS, rb'"(name|label|host|why|cell)": "'),
+        (layout.ENV, rb'": "'),
+        (layout.SPEC, rb'^(title|about) = "'),
+        (layout.SPEC, rb'^"?(?=length)'),  # a field that is unknown, then
+    ],
+)
+def test_no_text_that_a_file_holds_reaches_the_terminal_as_it_is(
+    original: Path, tmp_path: Path, name: str, begins: bytes
+) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(original, folder)
+    content = (folder / name).read_bytes()
+    evil = b"".join(ESCAPED)
+    if b"length" in begins:
+        evil = b'"' + evil + b'" = 1\n'
+    content, count = re.subn(begins, lambda found: found[0] + evil, content, flags=re.MULTILINE)
+    (folder / name).write_bytes(content)
+    assert count > 0
+    assert is_harmless(seen(folder))
 
 
 @pytest.mark.parametrize("made", ["folder", "pipe", "link", "loop", "nothing"])

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.style import Style
-from textual.pilot import Pilot
 from textual.widget import Widget
 from textual.widgets._footer import FooterKey
 
@@ -20,55 +17,18 @@ from seqlab.runs import control
 from seqlab.runs.launch import Worker
 from seqlab.runs.layout import RunError, create_run
 from seqlab.runs.reader import RunReader
+from seqlab.settings import Settings
 from seqlab.tui import themes
 from seqlab.tui.app import LabApp
 from seqlab.tui.palette import Palette
 from seqlab.tui.panels.base import Panel
 from seqlab.tui.screens.lab import LabScreen
 from seqlab.tui.screens.setup import SetupScreen
+from seqlab.tui.screens.steer import SteerScreen
 from tests.conftest import small
 from tests.tui.conftest import Begin, Finished
+from tests.tui.labs import FOUR, ONE, lab, picture, state, text, toasts
 from tests.tui.waiting import until
-
-FOUR, ONE = (120, 36), (80, 24)
-
-
-@asynccontextmanager
-async def lab(
-    folder: Path, worker: Worker | None = None, size: tuple[int, int] = FOUR, **of_the_app: Any
-) -> AsyncIterator[tuple[Pilot[None], LabScreen]]:
-    """The lab on a run, once it has seen it."""
-    app = LabApp(**of_the_app)
-    app.NOTIFICATION_TIMEOUT = 600  # on a slow machine words may be gone before they are read
-    async with app.run_test(size=size) as pilot:
-        app.started.workers += [worker] if worker is not None else []
-        app.open_run(folder)
-        await until(pilot, lambda: isinstance(app.screen, LabScreen))
-        screen = app.screen
-        assert isinstance(screen, LabScreen)
-        await until(pilot, lambda: screen.moment is not None or screen.trouble.display)
-        await pilot.pause()
-        yield pilot, screen
-
-
-def text(widget: Widget) -> str:
-    """What stands on the screen where a widget is, its border included."""
-    region = widget.region
-    rows = widget.screen._compositor.render_strips()[region.y : region.bottom]
-    return "\n".join(strip.crop(region.x, region.right).text for strip in rows)
-
-
-def picture(screen: LabScreen) -> str:
-    """Everything on the screen."""
-    return "\n".join(strip.text for strip in screen._compositor.render_strips())
-
-
-def state(screen: LabScreen) -> str:
-    return screen.moment.state if screen.moment else ""
-
-
-def toasts(screen: LabScreen) -> str:
-    return "\n".join(each.message for each in screen.app._notifications)
 
 
 def hex_of(style: Style) -> str:
@@ -101,7 +61,7 @@ def panels_in_sight(screen: LabScreen) -> list[Widget]:
 
 
 class TestLayout:
-    @pytest.mark.parametrize("name", ["adding", "copy", "sine", "exploding", "timing", "reverse"])
+    @pytest.mark.parametrize("name", ["adding", "reverse"])
     async def test_everything_has_its_place_at_any_size(self, finished: Finished, name: str) -> None:
         async with lab(finished(name), size=(200, 60)) as (pilot, screen):
             sizes = ((200, 60), (60, 15), (120, 36), (80, 24), (100, 30))
@@ -266,18 +226,74 @@ class TestPanels:
                 assert "probe.safetensors is missing" in text(panel)
 
     async def test_help_explains_this_screen(self, finished: Finished) -> None:
-        async with lab(finished("adding"), size=(120, 70)) as (pilot, screen):
+        async with lab(finished("adding"), size=(60, 15)) as (pilot, screen):
+            app = pilot.app
             await pilot.press("question_mark")
-            await until(pilot, lambda: screen.app.screen is not screen)
-            await until(pilot, lambda: screen.app.screen.query("#help-keys"))
-            await until(pilot, lambda: screen.app.screen.query_one("#help-keys").size.height)
-            help_screen = screen.app.screen
-            seen = "\n".join(strip.text for strip in help_screen._compositor.render_strips())
-            assert "one marker: 0.08333, measured" in seen
-            assert "Pause the training, or let it go on" in seen
+            await until(pilot, lambda: "Pause the training, or let it go on" in picture(app.screen))
+            assert "esc closes" in picture(app.screen)
+            await pilot.press("end")
+            await until(pilot, lambda: "one marker: 0.08333, measured" in picture(app.screen))
+            await pilot.press("question_mark")
+            await until(pilot, lambda: app.screen is screen)
+
+
+class TestKeys:
+    async def test_tab_and_shift_tab_go_round_the_panels(self, finished: Finished) -> None:
+        async with lab(finished("adding")) as (pilot, screen):
+            for key, number in (("tab", 2), ("tab", 3), ("shift+tab", 2), ("shift+tab", 1)):
+                await pilot.press(key)
+                await until(pilot, lambda number=number: screen.chosen.number == number)
+                assert screen.panels[number - 1].has_focus_within
+
+    async def test_ctrl_l_sends_the_screen_again(
+        self, finished: Finished, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        sent: list[bool] = []
+        monkeypatch.setattr(LabApp, "action_redraw", lambda self: sent.append(True))
+        async with lab(finished("adding")) as (pilot, _):
+            await pilot.pause()
+            before = len(sent)
+            await pilot.press("ctrl+l")
+            await until(pilot, lambda: len(sent) == before + 1)
+
+    async def test_a_finished_run_has_room_for_the_keys_that_do_something(self, finished: Finished) -> None:
+        async with lab(finished("adding"), size=ONE) as (_, screen):
+            foot = picture(screen).splitlines()[-1]
+            for words in ("f fork", "g gate", "y log", "m maximise", "n new", "? help", "r runs", "q quit"):
+                assert words in foot
+            assert "pause" not in foot
+
+    async def test_keys_that_were_moved_keep_their_place_and_are_named_wherever_words_name_them(
+        self, finished: Finished
+    ) -> None:
+        moved = {"lab.fork": "F", "app.help": "f1", "lab.live": "b", "help.close": "x", "lab.log": "L"}
+        async with lab(finished("adding"), settings=Settings(keys=moved)) as (pilot, screen):
+            app, foot = pilot.app, picture(screen).splitlines()[-1]
+            places = [
+                foot.index(words) for words in ("F fork", "g gate", "L log", "m max", "f1 help", "q quit")
+            ]
+            assert places == sorted(places)
+            assert "log ‹L›" in text(screen.loss)
+            await pilot.press("left")
+            await until(pilot, lambda: "b is live" in text(screen.status))
+            await pilot.press("f1")
+            await until(pilot, lambda: "x closes" in picture(app.screen))
+            await pilot.press("f1")
+            await until(pilot, lambda: app.screen is screen)
+            await pilot.press("b")
+            await until(pilot, lambda: "is live" not in text(screen.status))
 
 
 class TestSteering:
+    async def test_t_opens_what_can_be_changed(self, begin: Begin) -> None:
+        async with lab(*begin()) as (pilot, screen):
+            await until(pilot, lambda: state(screen) == "training")
+            await pilot.press("t")
+            await until(pilot, lambda: isinstance(pilot.app.screen, SteerScreen))
+            await until(pilot, lambda: "enter change · esc leave it" in picture(pilot.app.screen))
+            await pilot.press("escape")
+            await until(pilot, lambda: pilot.app.screen is screen)
+
     async def test_space_pauses_and_goes_on_and_a_dot_makes_one_step(self, begin: Begin) -> None:
         async with lab(*begin()) as (pilot, screen):
             await until(pilot, lambda: state(screen) == "training")
@@ -341,7 +357,7 @@ class TestSteering:
 
     async def test_n_goes_back_to_setup_and_the_run_goes_on(self, begin: Begin) -> None:
         folder, worker = begin()
-        async with lab(folder, worker) as (pilot, screen):
+        async with lab(folder, worker, setup=True) as (pilot, screen):
             await until(pilot, lambda: state(screen) == "training")
             await pilot.press("n")
             app = pilot.app
@@ -353,7 +369,7 @@ class TestSteering:
 
     async def test_n_leaves_a_paused_run_paused(self, begin: Begin) -> None:
         folder, worker = begin()
-        async with lab(folder, worker) as (pilot, screen):
+        async with lab(folder, worker, setup=True) as (pilot, screen):
             await until(pilot, lambda: state(screen) == "training")
             await pilot.press("space")
             await until(pilot, lambda: state(screen) == "paused")
@@ -365,7 +381,7 @@ class TestSteering:
             )
 
     async def test_n_says_nothing_of_a_run_that_is_over(self, finished: Finished) -> None:
-        async with lab(finished("adding")) as (pilot, _):
+        async with lab(finished("adding"), setup=True) as (pilot, _):
             await pilot.press("n")
             await until(pilot, lambda: isinstance(pilot.app.screen, SetupScreen))
             assert not list(pilot.app._notifications)

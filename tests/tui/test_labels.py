@@ -95,3 +95,15 @@ def test_stacked_labels_are_read_in_order_and_none_is_lost(
 def test_labels_without_room_for_two_become_one() -> None:
     spots = LabelSpace(empty(1, 13)).stack([Wanted(0, "abcd", 6), Wanted(0, "efgh", 6)])
     assert spots == [Spot(0, 0, " abcd, efgh ")]
+
+
+def test_a_label_that_speaks_of_columns_touches_them_or_is_left_out() -> None:
+    drawn = np.zeros((2, 40), bool)
+    drawn[:, :20] = True
+    assert LabelSpace(drawn).place(" words ", [1, 0], 4) == Spot(1, 20, " words ")
+    assert LabelSpace(drawn).place(" words ", [1, 0], 4, touching=(2, 20)) == Spot(1, 20, " words ")
+    drawn[0, :12] = False
+    assert LabelSpace(drawn).place(" words ", [1, 0], 4, touching=(2, 6)) == Spot(0, 0, " words ")
+    taken = LabelSpace(np.zeros((1, 40), bool))
+    taken.block(0, slice(0, 20))
+    assert taken.place(" words ", [0], 4, touching=(2, 19)) is None

@@ -15,7 +15,7 @@ from seqlab.tui.panels.moment import Moment
 from seqlab.tui.widgets.plotdata import Mark
 from tests.conftest import small
 from tests.tui.conftest import Begin
-from tests.tui.test_lab import lab, state, text
+from tests.tui.labs import lab, state, text
 from tests.tui.waiting import until
 
 Moments = Callable[[str], Moment]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from seqlab.runs import layout
@@ -19,7 +19,6 @@ from seqlab.runs.launch import Worker
 from seqlab.runs.layout import create_run
 from seqlab.runs.reader import RunReader
 from seqlab.runs.writer import RunWriter
-from seqlab.tui.app import LabApp
 from seqlab.tui.palette import Palette
 from seqlab.tui.panels import overlay
 from seqlab.tui.panels.gradient import GradientPanel, gradient_plot
@@ -30,12 +29,11 @@ from seqlab.tui.panels.moment import Moment, gone_back, observe
 from seqlab.tui.panels.others import LETTERS, MOST, Entry, legend_lines, names_of
 from seqlab.tui.panels.overlay import Overlay
 from seqlab.tui.panels.words import help_text, troubles
-from seqlab.tui.screens.lab import LabScreen
 from seqlab.tui.widgets.lineplot import Series
 from tests.conftest import small
-from tests.tui.browsing import Floor, ended
+from tests.tui.browsing import ended
 from tests.tui.conftest import Finished
-from tests.tui.test_lab import FOUR, ONE, picture, text
+from tests.tui.labs import FOUR, ONE, lab, picture, text
 from tests.tui.waiting import until
 
 FORKED = 30
@@ -96,10 +94,13 @@ def test_a_run_is_called_by_what_it_has_that_the_first_has_not(tmp_path: Path) -
 
 
 @given(
-    names=st.lists(st.text("lstm 0123", max_size=30), min_size=1, max_size=MOST),
+    names=st.lists(st.text("lstm 0123", max_size=80), min_size=1, max_size=MOST),
     more=st.sampled_from(["", ", not shown", " 0.1234"]),
-    width=st.integers(52, 120),
+    width=st.integers(30, 120),
     most=st.integers(1, 3),
+)
+@example(
+    names=["lstm 32 batch size 64 clip limit 0.25 recurrent bias 2 +3"], more=" 0.01234", width=56, most=3
 )
 def test_the_legend_keeps_every_letter_in_lines_that_fit(
     names: list[str], more: str, width: int, most: int
@@ -109,6 +110,8 @@ def test_the_legend_keeps_every_letter_in_lines_that_fit(
     assert len(lines) <= most
     assert all(len(" · ".join(words for _, words in line)) <= width for line in lines)
     assert "".join(words[0] for line in lines for _, words in line) == LETTERS[: len(names)]
+    if len(names) == 1:  # there is room for what it has at any rate
+        assert lines[0][0][1].endswith(more)
 
 
 @pytest.mark.parametrize("dark", [True, False])
@@ -231,13 +234,7 @@ async def test_eight_runs_lie_over_one_another_on_any_screen(
     for place, folder in enumerate(runs[1:], 1):
         spec = folder / layout.SPEC
         spec.write_text(spec.read_text("utf-8").replace("\nseed = 0\n", f"\nseed = {place}\n"), "utf-8")
-    app = LabApp()
-    app.get_default_screen = Floor  # type: ignore[method-assign]
-    async with app.run_test(size=FOUR) as pilot:
-        app.open_run(finished("adding"), tuple(runs))
-        await until(pilot, lambda: isinstance(app.screen, LabScreen))
-        screen = app.screen
-        assert isinstance(screen, LabScreen)
+    async with lab(finished("adding"), others=tuple(runs)) as (pilot, screen):
         for size in (FOUR, ONE):
             await pilot.resize_terminal(*size)
             for key, panel in (("2", screen.gradient), ("1", screen.loss)):

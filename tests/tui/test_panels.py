@@ -36,6 +36,7 @@ from seqlab.tui.panels.words import fitted, help_text, troubles
 from seqlab.tui.widgets.axes import number
 from tests.conftest import small
 
+LIMIT = "training.clip.limit"
 Moments = Callable[[str], Moment]
 PALETTE = Palette()
 COPYING = Signs(("·", "1", "2", "?"), ("·", "1", "2"), fillers=1, blank=True)
@@ -84,6 +85,17 @@ class TestLoss:
             y = np.asarray(series.y)
             y = y[np.isfinite(y) & (y > 0)]
             assert ((y >= plot.y_limits[0]) & (y <= plot.y_limits[1])).all()
+
+    @pytest.mark.parametrize("log", [False, True])
+    def test_a_loss_on_its_way_to_infinity_has_its_place(self, moment: Moments, log: bool) -> None:
+        run = moment("adding")
+        metrics = dict(run.snapshot.metrics)
+        losses = metrics["train/loss"]
+        metrics["train/loss"] = Series(losses.steps, np.geomspace(1, 1.7e308, len(losses)))
+        plot = loss_plot(replace(run, snapshot=replace(run.snapshot, metrics=metrics)), log=log)
+        if log:
+            assert plot.y_limits is not None
+            assert np.isfinite(plot.y_limits).all()
 
     @given(st.integers(0, 10**7), st.integers(1, 10**7))
     def test_the_curve_fits_and_fills_half_of_the_axis_once_it_is_under_way(
@@ -710,6 +722,51 @@ def test_commands_are_sent_in_order_and_what_cannot_be_sent_is_said(moment: Mome
     gone.follow(run)
     assert gone.asked == ""
     assert "there is no such folder" in said[-1]
+
+
+def test_wishes_are_settled_though_others_wish_otherwise_meanwhile(moment: Moments, tmp_path: Path) -> None:
+    (tmp_path / "control").mkdir()
+    run = with_status(moment("adding"), state="training")
+    steering = Steering(tmp_path, lambda words, _: None)
+    steering.follow(run)
+
+    def happens(run: Moment, event: str, **fields: Any) -> Moment:
+        events = (*run.snapshot.events, {"event": event, "time": 0.0, "step": 60, **fields})
+        return replace(run, snapshot=replace(run.snapshot, events=events))
+
+    assert steering.change(run, {LIMIT: 0.5})
+    run = happens(run, "refused", command="set", field="training.eval_sequences", why="another lab's")
+    steering.follow(run)
+    assert steering.values_asked == {LIMIT: 0.5}
+    run = happens(happens(run, "changed", field=LIMIT, value=0.5), "changed", field=LIMIT, value=0.25)
+    steering.follow(run)
+    assert not steering.waits
+
+    assert steering.pause(run)
+    assert steering.pause(run)
+    assert steering.asked == "going on"
+    run = with_status(happens(run, "paused"), state="paused")
+    steering.follow(run)
+    assert steering.asked == "going on"  # the pause alone was obeyed
+    steering.follow(happens(run, "continued"))
+    assert not steering.waits
+    steering.close()
+
+
+def test_pausing_and_going_on_at_once_is_not_asked_for_for_ever(
+    moment: Moments, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "control").mkdir()
+    run = with_status(moment("adding"), state="training")
+    steering = Steering(tmp_path, lambda words, _: None)
+    assert steering.pause(run)
+    assert steering.pause(run)
+    steering.follow(run)
+    assert steering.asked == "going on"
+    monkeypatch.setattr("seqlab.tui.panels.steering.PATIENCE", -1.0)
+    steering.follow(run)
+    assert not steering.waits
+    steering.close()
 
 
 def test_help_begins_with_what_the_run_is_about_and_claims(moment: Moments) -> None:

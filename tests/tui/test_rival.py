@@ -32,7 +32,7 @@ from seqlab.worker.rival import fitted
 from tests.conftest import small
 from tests.tui.conftest import Begin, Finished
 from tests.tui.harness import lines, shown, style_at
-from tests.tui.test_lab import FOUR, ONE, lab, picture, state, text
+from tests.tui.labs import FOUR, ONE, lab, picture, state, text
 from tests.tui.waiting import until
 
 Challenged = Callable[[str], Path]

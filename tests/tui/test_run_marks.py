@@ -14,7 +14,8 @@ from seqlab.tui.screens.ask import AskScreen
 from seqlab.tui.screens.differences import DifferencesScreen, value_text
 from seqlab.tui.screens.lab import LabScreen
 from seqlab.tui.widgets.run_rows import LETTERS
-from tests.tui.browsing import browser, ended, names, noted, picture, said, three_runs
+from tests.tui.browsing import browser, ended, names, noted, three_runs
+from tests.tui.labs import picture, toasts
 from tests.tui.waiting import until
 
 
@@ -33,7 +34,7 @@ async def test_marked_runs_get_letters_and_are_compared_and_laid_over_each_other
         assert "B▲  ✓ finished" in picture(screen)
         await pilot.press("end", "space")
         assert third not in screen.marked
-        assert "status.json cannot be read" in said(screen)
+        assert "status.json cannot be read" in toasts(screen)
         await pilot.press("t")
         await until(pilot, lambda: isinstance(pilot.app.screen, DifferencesScreen))
         shown = picture(pilot.app.screen)
@@ -49,9 +50,19 @@ async def test_marked_runs_get_letters_and_are_compared_and_laid_over_each_other
         await pilot.press("r")
         await until(pilot, lambda: app.screen is screen)
         assert screen.marked == [second, first]  # it is as it was left
-        await pilot.press("enter")
+        await pilot.press("home", "enter")  # one of them
         await until(pilot, lambda: len(opened) == 2)
         assert opened[1] == (second, (first,))
+        await pilot.press("r")
+        await until(pilot, lambda: app.screen is screen)
+        await pilot.press("home", "space", "home", "enter")  # none of them any more
+        await until(pilot, lambda: len(opened) == 3)
+        assert opened[2] == (first, ())
+        await pilot.press("r")
+        await until(pilot, lambda: app.screen is screen)
+        await pilot.press("escape")
+        assert screen.marked == []
+        assert app.screen is screen
 
 
 async def test_no_more_runs_are_marked_than_there_are_letters(tmp_path: Path) -> None:
@@ -63,7 +74,7 @@ async def test_no_more_runs_are_marked_than_there_are_letters(tmp_path: Path) ->
         assert len(screen.marked) == len(LETTERS)
         await pilot.press("end", "space")
         assert len(screen.marked) == len(LETTERS)
-        assert "8 runs are marked" in said(screen)
+        assert "8 runs are marked" in toasts(screen)
         shutil.rmtree(screen.marked[0])
         await until(pilot, lambda: len(screen.marked) == len(LETTERS) - 1)
         await pilot.press("t")
@@ -87,7 +98,7 @@ async def test_a_run_is_deleted_only_after_a_yes(tmp_path: Path) -> None:
         await until(pilot, lambda: isinstance(pilot.app.screen, AskScreen))
         await pilot.press("y")
         await until(pilot, lambda: names(screen) == ["aaaaaa"])
-        await until(pilot, lambda: f"{gone.name} is deleted" in said(screen))
+        await until(pilot, lambda: f"{gone.name} is deleted" in toasts(screen))
         assert os.listdir(tmp_path) == [kept.name]
 
 
@@ -100,12 +111,12 @@ async def test_a_run_under_way_or_a_link_is_not_deleted(tmp_path: Path) -> None:
         async with browser(tmp_path / "runs", 2) as (pilot, screen):
             assert "2 runs · 1 under way" in picture(screen)
             await pilot.press("d")
-            await until(pilot, lambda: "is under way: stop it first" in said(screen))
+            await until(pilot, lambda: "is under way: stop it first" in toasts(screen))
             assert pilot.app.screen is screen
             await pilot.press("end")
             await until(pilot, lambda: "a link to another folder" in picture(screen))
             await pilot.press("d", "y")
-            await until(pilot, lambda: "is a link" in said(screen))
+            await until(pilot, lambda: "is a link" in toasts(screen))
     assert layout.is_run(folder)
     assert layout.is_run(tmp_path / "runs" / over.name)
 

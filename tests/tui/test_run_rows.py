@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from seqlab.runs.layout import STATES, Status
+from seqlab.runs.layout import STATES
 from seqlab.runs.listing_files import Told
 from seqlab.runs.listing_row import ILL, Row
+from seqlab.runs.status import Status
 from seqlab.tui.palette import Palette
 from seqlab.tui.widgets.run_rows import (
     LETTERS,
@@ -49,6 +50,12 @@ def test_a_wide_line_says_everything() -> None:
     shown = line(row(), 120, "A●")
     for words in ("A●", "● training", "10 min", "adding", "lstm 32", "1,240 of 4,000", "0.01235", "█", " a"):
         assert words in shown
+
+
+def test_the_small_curve_is_logarithmic_where_all_of_it_is_positive() -> None:
+    falling = tuple(10.0**-power for power in range(8))
+    assert "█▇▆▅▄▃▂▁" in line(row(curve=falling), 84)
+    assert "█▁▁▁▁▁▁▁" in line(row(curve=(*falling[:-1], 0.0)), 84)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from seqlab.tui.state import Layout, last_layout, remember, report, state_folder
+from seqlab.tui.state import Layout, last_layout, remember, report, save, state_folder
 
 
 @pytest.fixture(autouse=True)
@@ -47,6 +47,23 @@ def test_where_nothing_can_be_written_nothing_is_kept(own: Path) -> None:
     remember(Layout(panel=2))
     assert last_layout() == Layout()
     assert "no report could be written" in report(ValueError("torn"))
+
+
+def test_what_is_saved_twice_in_a_second_lies_side_by_side(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for number in range(3):
+        title, _, well = save({".svg": f"picture {number}", "-loss.csv": f"numbers {number}"})
+        assert (title, well) == ("Saved", True)
+    assert sorted(path.read_text() for path in tmp_path.glob("seqlab-*.svg")) == [
+        "picture 0",
+        "picture 1",
+        "picture 2",
+    ]
+    for path in tmp_path.glob("seqlab-*.svg"):
+        beside = path.with_name(f"{path.stem}-loss.csv")
+        assert beside.read_text() == path.read_text().replace("picture", "numbers")
 
 
 def broken() -> ValueError:

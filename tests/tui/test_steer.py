@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,37 +17,20 @@ from seqlab.runs.layout import list_runs
 from seqlab.runs.reader import RunReader
 from seqlab.spec import Spec, load_spec
 from seqlab.tui.amendment import ALSO, STEP, ForkDraft
-from seqlab.tui.app import LabApp
 from seqlab.tui.panels.moment import Moment
 from seqlab.tui.panels.steering import Steering
 from seqlab.tui.screens.fork import ForkScreen, step_of
+from seqlab.tui.screens.help import HelpScreen
 from seqlab.tui.screens.lab import LabScreen
 from seqlab.tui.screens.steer import SteerScreen
 from seqlab.tui.widgets.field import Field
-from tests.tui.browsing import Floor, picture
 from tests.tui.conftest import Begin, Finished
-from tests.tui.test_lab import lab as whole_lab
+from tests.tui.labs import ONE, lab, picture, toasts
 from tests.tui.waiting import typed, until
 
 Moments = Callable[[str], Moment]
 LR, CLIP = ("training", "optimizer", "lr"), ("training", "clip", "limit")
 TRUNCATION, STEPS = ("training", "truncation"), ("training", "steps")
-
-
-@asynccontextmanager
-async def lab(folder: Path, worker: Worker | None = None) -> AsyncIterator[tuple[Pilot[None], LabScreen]]:
-    """The lab on a run, once it has seen it, with nothing beneath."""
-    app = LabApp()
-    app.get_default_screen = Floor  # type: ignore[method-assign]
-    app.NOTIFICATION_TIMEOUT = 600
-    async with app.run_test(size=(80, 24), notifications=True) as pilot:
-        app.started.workers += [worker] if worker is not None else []
-        app.open_run(folder)
-        await until(pilot, lambda: isinstance(app.screen, LabScreen))
-        screen = app.screen
-        assert isinstance(screen, LabScreen)
-        await until(pilot, lambda: screen.moment is not None and screen.moment.step > 0)
-        yield pilot, screen
 
 
 @pytest.fixture
@@ -91,10 +73,6 @@ async def _no_start(step: int, overrides: Sequence[str]) -> None:
     raise AssertionError(f"a fork from step {step} was started")
 
 
-def toasts(pilot: Pilot[None]) -> str:
-    return "\n".join(each.message for each in pilot.app._notifications)
-
-
 async def test_what_is_typed_is_asked_for_and_what_is_wrong_is_said_and_not_sent(begin: Begin) -> None:
     folder, worker = begin()
     answers: list[bool | None] = []
@@ -103,7 +81,7 @@ async def test_what_is_typed_is_asked_for_and_what_is_wrong_is_said_and_not_sent
         events = RunReader(folder).poll().events
         return [(each["field"], each["value"]) for each in events if each["event"] == "changed"]
 
-    async with lab(folder, worker) as (pilot, below):
+    async with lab(folder, worker, ONE) as (pilot, below):
         await until(pilot, lambda: below.moment is not None and below.moment.state == "training")
         await pilot.press("space")
         await until(pilot, lambda: below.moment is not None and below.moment.state == "paused")
@@ -155,7 +133,8 @@ def test_a_value_is_asked_for_until_it_is_in_force_or_refused(moment: Moments, t
     run = changed(run, (61, "training.clip.limit", 0.5))
     steering.follow(run)
     assert steering.wishes == "held out → 9"
-    refusal = {"event": "refused", "time": 0.0, "command": "set", "why": "there is not enough memory"}
+    what = {"command": "set", "field": "training.eval_sequences", "why": "there is not enough memory"}
+    refusal = {"event": "refused", "time": 0.0, **what}
     run = replace(run, snapshot=replace(run.snapshot, events=(*run.snapshot.events, refusal)))
     steering.follow(run)
     assert not steering.values_asked
@@ -189,6 +168,17 @@ def test_a_fork_offers_what_was_in_force_at_its_step(moment: Moments) -> None:
     assert spec.fork.step == 10
 
 
+def test_a_fork_from_the_last_step_goes_on_for_as_long_as_the_run_was(moment: Moments) -> None:
+    draft = ForkDraft(moment("adding"), 60)
+    assert draft.overrides() == ("training.steps=120",)
+    assert draft.check().problems == {}
+    draft.set(STEPS, "90")
+    assert draft.overrides() == ("training.steps=90",)
+    draft.set(STEP, "40")
+    draft.set(STEPS, "")
+    assert draft.overrides() == ()
+
+
 def test_all_else_is_typed_in_a_line_and_values_may_hold_spaces(moment: Moments) -> None:
     draft = ForkDraft(moment("adding"), 40)
     draft.set(ALSO, "title=a second try   training.optimizer.name=sgd")
@@ -204,7 +194,6 @@ def test_all_else_is_typed_in_a_line_and_values_may_hold_spaces(moment: Moments)
     [
         (STEP, "61", STEP, "61 is not a step yet: the run is at step 60"),
         (STEP, "1.5", STEP, "1.5 is not a step"),
-        (STEP, "60", STEPS, "60, but the fork begins at step 60: above that"),
         (STEPS, "40", STEPS, "40, but the fork begins at step 40: above that"),
         (LR, "-1", LR, "-1 is out of bounds"),
         (CLIP, "2026-01-01", CLIP, "'2026-01-01' is not a number"),
@@ -227,7 +216,7 @@ def test_what_a_fork_cannot_be_is_said_where_it_was_typed(
 async def test_both_dialogs_fit_60_by_15_and_a_run_that_has_ended_is_asked_for_nothing(
     finished: Finished,
 ) -> None:
-    async with lab(finished("adding")) as (pilot, below):
+    async with lab(finished("adding"), size=ONE) as (pilot, below):
         app = pilot.app
         await pilot.resize_terminal(60, 15)
         assert below.moment is not None
@@ -237,10 +226,15 @@ async def test_both_dialogs_fit_60_by_15_and_a_run_that_has_ended_is_asked_for_n
         await app.push_screen(steer)
         for words in ("learning rate", "clip limit", "truncation", "held-out split", "enter change"):
             await until(pilot, lambda words=words: words in picture(steer))
+        await pilot.press("question_mark")
+        await until(pilot, lambda: isinstance(app.screen, HelpScreen))
+        await until(pilot, lambda: "Ask for what was typed" in picture(app.screen))
+        await pilot.press("question_mark")
+        await until(pilot, lambda: app.screen is steer)
         moments.append(over)
         await typed(pilot, "1")
         await pilot.press("enter")
-        await until(pilot, lambda: "cannot change anything: the run is finished" in toasts(pilot))
+        await until(pilot, lambda: "cannot change anything: the run is finished" in toasts(app.screen))
         assert app.screen is steer
         assert not below.steering.values_asked
         await pilot.press("escape")
@@ -254,7 +248,6 @@ async def test_both_dialogs_fit_60_by_15_and_a_run_that_has_ended_is_asked_for_n
             "held-out split",
             "to step",
             "all else, such as",
-            "begins at step 60",
             "start",
         ):
             await until(pilot, lambda words=words: words in picture(screen))
@@ -276,18 +269,19 @@ async def test_a_fork_takes_the_place_of_the_lab_and_what_prevents_it_is_said(
     def made() -> list[Path]:
         return [folder for folder in list_runs(tmp_path) if folder != origin]
 
-    async with whole_lab(origin, out=tmp_path, worker_factory=factory) as (pilot, below):
+    async with lab(origin, size=ONE, out=tmp_path, worker_factory=factory) as (pilot, below):
         app = pilot.app
         await pilot.press("f")
         await until(pilot, lambda: isinstance(app.screen, ForkScreen))
         screen = app.screen
         assert isinstance(screen, ForkScreen)
         await until(pilot, lambda: "Fork at step 60" in picture(screen))
-        await until(pilot, lambda: "60, but the fork begins at step 60: above that" in picture(screen))
+        await type_in(pilot, screen, STEPS, "6")
+        await until(pilot, lambda: "6, but the fork begins at step 60: above that" in picture(screen))
         await pilot.press("enter")
         await pilot.pause()
         assert not made()
-        await type_in(pilot, screen, STEPS, "64")
+        await type_in(pilot, screen, STEPS, "4")
         await type_in(pilot, screen, TRUNCATION, "7")
         (origin / "checkpoints").rename(tmp_path / "away")
         await pilot.press("enter")

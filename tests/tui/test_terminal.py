@@ -21,6 +21,7 @@ from seqlab.runs.run import Run, open_run
 from seqlab.spec import to_toml
 from seqlab.tui.terminal import Vanishing
 from tests.conftest import small
+from tests.recording import FOLDER
 from tests.runs.conftest import until
 
 SEQLAB = [sys.executable, "-m", "seqlab"]
@@ -94,6 +95,17 @@ def test_it_opens_and_leaves_the_terminal_as_it_was(opened: Open):
     assert terminal.wait(300) == 0
     assert RESTORED in terminal.data
     assert "Traceback" not in terminal.screen()
+
+
+def test_keys_that_come_in_a_burst_go_where_they_would_have_gone_one_by_one(opened: Open):
+    terminal = opened("lab")
+    terminal.wait_for(lambda: "Truncation" in terminal.screen(), 300)
+    terminal.press("\t40\x7f\x7f64\t\t7\x7f8")
+    terminal.wait_for(
+        lambda: re.search(r"length +64 .*hidden +8 ", terminal.screen(), re.DOTALL) is not None, 300
+    )
+    terminal.press("qqq")
+    assert terminal.wait(300) == 0
 
 
 def test_leaving_a_run_says_that_it_goes_on_and_how_to_come_back(opened: Open, spec: str, tmp_path: Path):
@@ -245,22 +257,46 @@ def test_the_frame_is_painted_before_the_form_is_imported(opened: Open):
     assert terminal.data.index(b"Experiment") < terminal.data.index(b"Truncation")
 
 
-def test_no_color_sends_no_colours(opened: Open):
-    terminal = opened("lab", NO_COLOR="1")
-    terminal.wait_for(lambda: "Truncation" in terminal.screen(), 300)
-    terminal.press("q")
-    assert terminal.wait(300) == 0
-    for colour in (b"\x1b[38;", b";38;5;", b"48;5;"):
-        assert colour not in terminal.data
+BRAILLE, BLOCKS, BEYOND_ASCII = "[\u2801-\u28ff]", "[\u2580-\u259f]", "[^\x00-\x7f]"
+COLOURS = {
+    "truecolor": "[34]8;2;",
+    "256": "[34]8;5;",
+    "16": r"(^|;)(3[0-7]|4[0-7]|9[0-7]|10[0-7])(;|$)",
+}
+"""Kinds of colours, and how an escape sequence that sets one of them looks."""
+
+
+def colours_in(data: bytes) -> set[str]:
+    """The kinds of colours that were sent."""
+    sent = set(re.findall(r"\x1b\[([0-9;]*)m", data.decode()))
+    found = (next((kind for kind, look in COLOURS.items() if re.search(look, each)), "") for each in sent)
+    return set(found) - {""}
 
 
 @pytest.mark.parametrize(
-    "variables",
-    [{"TERM": "tmux-256color"}, {"TERM": "linux"}, {"TERM": "xterm"}, {"LANG": "C", "LC_ALL": "C"}],
-    ids=str,
+    ("variables", "colours", "drawn", "absent"),
+    [
+        ({"TERM": "xterm-256color"}, {"256"}, [BRAILLE, BLOCKS], []),
+        ({"TERM": "tmux-256color"}, {"256"}, [BRAILLE, BLOCKS], []),
+        ({"TERM": "linux"}, {"16"}, [], [BEYOND_ASCII]),
+        ({"NO_COLOR": "1"}, set(), [BRAILLE], []),
+    ],
+    ids=lambda value: "-".join(value.values()) if isinstance(value, dict) else "",
 )
-def test_it_works_with_few_colours_and_without_utf8(opened: Open, variables: dict[str, str]):
-    terminal = opened("lab", **variables)
-    terminal.wait_for(lambda: "Experiment" in terminal.screen(), 300)
+def test_a_run_is_drawn_with_what_the_terminal_has(
+    opened: Open, variables: dict[str, str], colours: set[str], drawn: list[str], absent: list[str]
+):
+    terminal = opened("watch", str(FOLDER), **{"LC_ALL": "C.UTF-8", **variables})
+    terminal.wait_for(lambda: all(words in terminal.screen() for words in (*PANELS, "constant 1")), 300)
     terminal.press("q")
     assert terminal.wait(300) == 0
+    assert colours_in(terminal.data) == colours
+    picture = terminal.data.decode()
+    assert all(re.search(characters, picture) for characters in drawn)
+    assert not any(re.search(characters, picture) for characters in absent)
+
+
+def test_a_terminal_that_can_place_nothing_is_refused_in_a_line(opened: Open):
+    terminal = opened("watch", str(FOLDER), TERM="dumb")
+    assert terminal.wait(300) == 2
+    assert terminal.data.decode().strip().startswith("the lab needs a terminal; without one, ")

@@ -27,7 +27,7 @@ from seqlab.tui.screens.lab import LabScreen
 from seqlab.tui.widgets.axes import number
 from tests.conftest import small
 from tests.tui.conftest import Begin, Finished
-from tests.tui.test_lab import lab, state, text
+from tests.tui.labs import lab, state, text
 from tests.tui.waiting import until
 
 Moments = Callable[[str], Moment]
@@ -155,6 +155,10 @@ class TestWhatIsShown:
 
     def test_while_it_trains_the_status_says_how_far_the_run_is(self, moment: Moments) -> None:
         run = at(replace(moment("adding"), state="training"), 20)
+        elsewhere = replace(run.snapshot, status=replace(run.snapshot.status, host="far"))
+        assert "on far, may lag" in status_line(replace(run, snapshot=elsewhere), 160).plain
+        assert "may lag" not in status_line(run, 160).plain
+        assert "b is live" in status_line(run, 160, live="b").plain
         assert "● training at 60" in status_line(run, 160).plain
         assert ", lr → 0.002" in status_line(run, 160, "", 0.002).plain
 

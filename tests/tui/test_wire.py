@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import pyte
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.cells import cell_len
 
+from seqlab.tui.plain import as_ascii
 from seqlab.tui.wire import Wire
 
 WIDTH, HEIGHT = 12, 4
@@ -140,3 +143,28 @@ def test_a_terminal_of_another_size_is_sent_everything() -> None:
     wire.resize(WIDTH + 1, HEIGHT)
     wire.take("\x1b[1;1Habc")
     assert "abc" in wire.difference()
+
+
+@given(st.text(st.characters(exclude_categories=("Cc", "Cs")), max_size=10))
+def test_plain_text_takes_as_many_cells_as_the_text_that_it_stands_for(text: str) -> None:
+    assert as_ascii(text).isascii()
+    assert len(as_ascii(text)) == sum(map(cell_len, text))
+
+
+def test_a_plain_terminal_is_sent_nothing_but_ascii() -> None:
+    wire = Wire(WIDTH, HEIGHT, plain=True)
+    painted(wire)
+    wire.take("\x1b[1;1H╭─ “é” ─╮\x1b[2;1H│ 字 …\x1b[3;1H⣀ ● ‖")
+    sent = wire.difference()
+    assert sent.isascii()
+    screen, stream = terminal()
+    stream.feed(sent)
+    assert [line.rstrip() for line in screen.display[:3]] == ['+- "e" -+', "| ?? ~", "? * |"]
+
+
+@pytest.mark.parametrize("obeyed", ["\x9b2J", "\u202e", "\u2066"])
+def test_what_a_terminal_would_obey_in_a_text_is_not_sent(obeyed: str) -> None:
+    wire = Wire(WIDTH, HEIGHT)
+    painted(wire)
+    wire.take(f"\x1b[1;1Ha{obeyed}b")
+    assert obeyed[0] not in wire.difference()

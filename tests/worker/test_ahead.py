@@ -33,16 +33,41 @@ def kernels(cache: Path) -> set[str]:
     return {".".join(path.name.split("-")[0].split(".")[-2:]) for path in cache.rglob("*.nbc")}
 
 
-def test_the_second_process_compiles_what_is_not_claimed_from_the_end_of_a_step(
-    cold: Path, tmp_path: Path
-) -> None:
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, set[str]]:
+    """A compile cache that the second process was alone with, and the kernels it left there."""
+    cache, claims = (tmp_path_factory.mktemp(name) for name in ("cache", "claims"))
     for number in range(4):
-        (tmp_path / str(number)).touch()
-    command = [sys.executable, "-P", "-m", "seqlab.worker.ahead", str(tmp_path)]
-    subprocess.run(command, input=SPEC.model_dump_json().encode(), check=True, timeout=300)
-    found = kernels(cold)
+        (claims / str(number)).touch()
+    command = [sys.executable, "-P", "-m", "seqlab.worker.ahead", str(claims)]
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(cache)}
+    spec = SPEC.model_dump_json().encode()
+    subprocess.run(command, input=spec, env=environment, check=True, timeout=300)
+    return cache, kernels(cache)
+
+
+def test_the_second_process_compiles_what_is_not_claimed_from_the_end_of_a_step(
+    begun: tuple[Path, set[str]],
+) -> None:
+    _, found = begun
     assert {"rnn.backward", "readout.backward", "optimizers.adam", "linear.add_gradients"} <= found
     assert not {"rnn.forward", "readout.forward", "losses.mse"} & found
+
+
+def test_a_worker_compiles_what_is_not_there_yet_and_the_next_one_nothing(
+    begun: tuple[Path, set[str]], start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache, _ = begun
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(cache))
+    before = code(cache)
+    first, worker = start(SPEC)
+    assert worker.reap(300) == 0
+    compiled = code(cache)
+    assert before < compiled
+    second, worker = start(SPEC)
+    assert worker.reap(300) == 0
+    assert_same_run(first, second)
+    assert code(cache) == compiled
 
 
 BY_ITSELF = """
@@ -81,6 +106,7 @@ def test_two_that_share_kernels_compile_each_once(tmp_path: Path) -> None:
     assert done == [0, 6, 5, 4, 1, 2, 3]
 
 
+@pytest.mark.long
 def test_workers_that_start_at_once_with_nothing_compiled_train_alike(cold: Path, start: Start) -> None:
     both = [start(SPEC) for _ in range(2)]
     for _, worker in both:

@@ -10,6 +10,7 @@ from seqlab.runs import control, layout
 from seqlab.runs.record import encode_changes
 from seqlab.runs.replay import compare, create_replay
 from seqlab.runs.run import Run
+from seqlab.runs.writer import RunWriter
 from seqlab.spec.steerable import Change, value_of
 from seqlab.training.trainer import Trainer
 from tests.conftest import small
@@ -81,11 +82,59 @@ def test_a_learning_rate_that_is_set_is_what_the_schedule_starts_from(tmp_path):
         assert row["train/lr"] == spec.training.schedule.rate(base, row["step"], 40), row["step"]
 
 
-def test_changes_act_in_the_order_of_their_steps_whenever_they_were_recorded(tmp_path):
-    made = [Change(step, "training.optimizer.lr", lr) for step, lr in ((15, 0.5), (5, 0.25))]
+def test_recorded_changes_act_at_their_steps(tmp_path):
+    made = [Change(step, "training.optimizer.lr", lr) for step, lr in ((5, 0.25), (15, 0.5))]
     folder = layout.create_run(small(), tmp_path, more={layout.EVENTS: encode_changes(made, 0.0)})
     for row in rows(train_here(folder)):
         assert row["train/lr"] == (0.001 if row["step"] < 5 else 0.25 if row["step"] < 15 else 0.5)
+
+
+def test_a_change_to_a_run_that_went_back_is_not_undone_by_one_from_before_that(steered, tmp_path):
+    lost = copied(steered, tmp_path, after=0)
+    again = train_steered(lost.path, {5: ("training.optimizer.lr", 0.25)})
+    for row in rows(again):
+        assert row["train/lr"] == (0.001 if row["step"] <= 5 else 0.25), row["step"]
+    replay = create_replay(again.path, tmp_path)
+    train_here(replay.folder)
+    assert compare(replay) is None
+
+
+def test_a_change_that_is_not_on_the_disk_does_not_act(tmp_path, monkeypatch):
+    folder = layout.create_run(small(log_every=1), tmp_path)
+    control.send(folder, "set", "training.optimizer.lr", 0.5)
+    with monkeypatch.context() as patch:
+        event = RunWriter.event
+        patch.setattr(RunWriter, "event", lambda *given, **fields: event(*given, **fields) and False)
+        run = train_here(folder)
+    assert {row["train/lr"] for row in rows(run)} == {0.001}
+    assert of(run, "refused")[0]["why"] == (
+        "training.optimizer.lr = 0.5: it cannot be recorded, so it could not be repeated"
+    )
+    replay = create_replay(folder, tmp_path)  # the disk has it after all, and what takes it back
+    train_here(replay.folder)
+    assert compare(replay) is None
+
+
+def test_a_run_that_cannot_be_lengthened_on_record_is_not_lengthened(tmp_path, monkeypatch):
+    folder = layout.create_run(small(), tmp_path)
+    train_here(folder)
+    event = RunWriter.event
+    monkeypatch.setattr(RunWriter, "event", lambda *given, **fields: event(*given, **fields) and False)
+    run = train_here(folder, steps=30)
+    assert run.state == "failed"
+    assert (
+        "events.jsonl: cannot be written, so the run cannot be lengthened to 30 steps" in run.status.message
+    )
+
+
+def test_a_held_out_split_that_would_take_too_long_is_refused_and_a_smaller_one_never(tmp_path, monkeypatch):
+    monkeypatch.setattr("seqlab.worker.changes.MOST_SECONDS", 0.0)
+    sent = {5: ("training.eval_sequences", 9), 10: ("training.eval_sequences", 7)}
+    run = train_steered(layout.create_run(small(), tmp_path), sent)
+    assert [event["why"] for event in of(run, "refused")] == [
+        "training.eval_sequences = 9: an evaluation would take about 0 s"
+    ]
+    assert [(event["value"], event["before"]) for event in of(run, "changed")] == [(7, 8)]
 
 
 @pytest.mark.parametrize(

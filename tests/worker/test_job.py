@@ -11,6 +11,7 @@ from seqlab.runs import control, layout
 from seqlab.runs.checkpoint import save_checkpoint
 from seqlab.runs.initial import read_weights
 from seqlab.runs.launch import Worker, worker_log_tail
+from seqlab.runs.writer import RunWriter
 from seqlab.training.network import Network
 from seqlab.training.trainer import MODEL, Trainer
 from tests.conftest import small
@@ -63,7 +64,7 @@ def test_the_last_frame_can_be_made_again_from_the_last_checkpoint(tmp_path):
         np.testing.assert_array_equal(run.frame().tensors[name], value)
 
 
-def test_a_run_stopped_and_resumed_ends_like_one_never_interrupted(start):
+def test_a_run_stopped_and_resumed_ends_like_one_never_interrupted(start, tmp_path):
     spec = small(
         **{**LONG, "steps": 4_000},
         loss="huber",
@@ -74,7 +75,6 @@ def test_a_run_stopped_and_resumed_ends_like_one_never_interrupted(start):
         l2=1e-4,
         gradient_noise=1e-4,
     )
-    straight, worker = start(spec)
     broken, first = start(spec)
     until(lambda: training(broken))
     control.send(broken.path, "stop")
@@ -83,9 +83,8 @@ def test_a_run_stopped_and_resumed_ends_like_one_never_interrupted(start):
     assert broken.frames[-1] == broken.checkpoints[-1] == broken.status.step < 4_000
     _, second = start(broken.path)
     assert second.reap(300) == 0
-    assert worker.reap(300) == 0
     assert "resumed" in names(broken)
-    assert_same_run(straight, broken)
+    assert_same_run(train_here(layout.create_run(spec, tmp_path)), broken)
 
 
 def test_pause_step_and_continue(start):
@@ -107,43 +106,35 @@ def test_pause_step_and_continue(start):
     assert worker.reap(300) == 0
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM])
-def test_a_terminated_worker_stops_with_a_checkpoint(start, number):
+def test_a_terminated_worker_stops_with_a_checkpoint(start):
     run, worker = start(small(**LONG))
     until(lambda: training(run))
-    os.kill(worker.pid, number)
+    os.kill(worker.pid, signal.SIGTERM)
     assert worker.reap(300) == 0
     assert run.state == "stopped"
     assert run.checkpoint().step == run.frame().step == run.status.step
 
 
-@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT])
-def test_a_worker_outlives_what_ends_terminals(start, number):
+def test_a_worker_outlives_what_ends_terminals_and_needs_nobody_once_it_has_a_run(start):
     run, worker = start(small(**LONG))
     until(lambda: training(run))
-    os.kill(worker.pid, number)
-    rows_before = run.rows
-    until(lambda: run.rows > rows_before + 10)
-    assert worker.alive
+    for change in (
+        lambda: os.kill(worker.pid, signal.SIGHUP),
+        lambda: os.kill(worker.pid, signal.SIGINT),
+        worker.close,
+    ):
+        change()
+        rows_before = run.rows
+        until(lambda before=rows_before: run.rows > before + 10)
+        assert worker.alive
 
 
-def test_a_worker_needs_nobody_once_it_has_a_run(start):
-    run, worker = start(small(**LONG))
-    until(lambda: training(run))
-    worker.close()
-    rows_before = run.rows
-    until(lambda: run.rows > rows_before + 10)
-    assert worker.alive
-
-
-def test_two_workers_on_one_folder_the_second_gives_way_and_names_the_first(start):
-    run, first = start(small(**LONG))
-    until(lambda: training(run))
-    _, second = start(run.path)
-    assert second.reap(300) == 2
-    assert str(first.pid) in second.stderr_tail()
-    rows_before = run.rows
-    until(lambda: run.rows > rows_before)
+def test_a_worker_on_a_folder_that_has_one_gives_way_and_names_it(start, tmp_path):
+    folder = layout.create_run(small(**LONG), tmp_path)
+    with RunWriter(folder):
+        _, second = start(folder)
+        assert second.reap(300) == 2
+        assert str(os.getpid()) in second.stderr_tail()
 
 
 def test_a_diverging_run_says_at_which_step_and_keeps_the_last_good_weights(tmp_path):
@@ -212,11 +203,8 @@ def test_a_run_whose_weights_are_gone_does_not_begin_with_others(tmp_path):
     assert run.status.message == f"{initial}: is gone, and the run started from it"
 
 
-def test_a_run_that_fails_says_why(start):
-    run, first = start(small(**LONG))
-    until(lambda: training(run))
-    os.kill(first.pid, signal.SIGTERM)
-    first.reap(300)
+def test_a_run_that_fails_says_why(start, tmp_path):
+    run = copied(train_here(layout.create_run(small(**SHORT), tmp_path)), tmp_path, after=100)
     checkpoint = run.checkpoint()
     tensors = {**checkpoint.tensors, "model.readout.bias": np.zeros(7, np.float32)}
     save_checkpoint(run.path, checkpoint.step, tensors, checkpoint.metadata)

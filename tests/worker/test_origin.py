@@ -38,8 +38,7 @@ def test_a_fork_has_the_bits_of_its_origin_where_that_kept_none(step, steered, t
 @pytest.mark.parametrize("step", [45, 40])
 def test_a_fork_in_which_nothing_is_changed_goes_on_as_its_origin_did(step, steered, tmp_path):
     """At step 45 all changes act already; at step 40 one was made that acts from step 41 on."""
-    what = [] if step == 45 else ["training.clip.limit=0.01"]
-    fork = train_here(create_fork(steered.path, step, what, tmp_path))
+    fork = train_here(create_fork(steered.path, step, [], tmp_path))
     assert rows(fork)[1:] == [row for row in rows(steered) if row["step"] > step]
     assert bits(fork, 60) == bits(steered, 60)
 
@@ -120,6 +119,36 @@ def test_a_lengthened_run_is_forked_beyond_its_first_plan(tmp_path):
     assert fork.status.step == 30
     assert rows(fork)[1:] == [row for row in rows(run) if row["step"] > 25]
     replay = create_replay(folder, tmp_path)
+    train_here(replay.folder)
+    assert compare(replay) is None
+
+
+def test_a_fork_of_a_lengthened_run_keeps_to_its_schedule(tmp_path):
+    folder = layout.create_run(small(log_every=1, schedule={"kind": "cosine"}), tmp_path)
+    train_here(folder)
+    run = train_here(folder, steps=30)
+    for step in (15, 25):
+        fork = train_here(create_fork(folder, step, [], tmp_path))
+        rates = {row["step"]: row["train/lr"] for row in rows(run)}
+        assert {row["step"]: row["train/lr"] for row in rows(fork)[1:]} == {
+            later: rates[later] for later in range(step + 1, 31)
+        }
+        replay = create_replay(fork.path, tmp_path)
+        train_here(replay.folder)
+        assert compare(replay) is None
+
+
+def test_a_fork_waits_no_longer_than_its_origin_for_an_improvement(tmp_path):
+    """The loss never improves: the origin, with evaluations at 7, 14 and 21, ends at 21."""
+    often = {"steps": 400, "log_every": 1, "eval_every": 7, "frame_every": 10}
+    spec = small(optimizer={"lr": 1e-30}, stop={"metric": "eval/loss", "patience": 2}, **often)
+    run = train_here(layout.create_run(spec, tmp_path))
+    assert run.status.step == 21
+    forks = {at: train_here(create_fork(run.path, at, [], tmp_path)) for at in (5, 16, 20, 21)}
+    assert {at: fork.status.step for at, fork in forks.items()} == {5: 21, 16: 21, 20: 21, 21: 35}
+    other = train_here(create_fork(run.path, 16, ["training.stop.metric=eval/accuracy"], tmp_path))
+    assert other.status.step == 35
+    replay = create_replay(forks[16].path, tmp_path)
     train_here(replay.folder)
     assert compare(replay) is None
 

@@ -89,18 +89,21 @@ def test_a_live_frame_asked_for_now_is_there_on_return(folder):
             assert read_frame(folder / layout.LIVE).step == step
 
 
-def test_what_the_thread_cannot_do_is_raised_to_training(folder):
+def test_what_the_thread_cannot_do_is_raised_to_training(folder, monkeypatch):
+    def broken(*rows):
+        raise ValueError("no more rows")
+
     trainer = Trainer(small())
     with RunWriter(folder) as writer, Persister(writer, 100, 100) as persister:
         recorder = Recorder(trainer, writer, persister, Inbox(folder, 0), (1_000,), 0.0)
-        writer._metrics.close()
+        monkeypatch.setattr(writer, "rows", broken)
 
         def train_for_ever() -> None:
             with recorder:
                 while True:
                     recorder.record(trainer.advance(), 0.0)
 
-        with pytest.raises(ValueError, match="is closed"):
+        with pytest.raises(ValueError, match="no more rows"):
             train_for_ever()
-        with pytest.raises(ValueError, match="is closed"):
+        with pytest.raises(ValueError, match="no more rows"):
             recorder.end()

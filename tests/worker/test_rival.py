@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from seqlab.runs import control, layout
+from seqlab.runs.launch import BLAS_THREADS
 from seqlab.runs.reader import RunReader
 from seqlab.runs.rival import MOST_POINTS
 from seqlab.runs.run import Run
 from seqlab.spec import load_spec
 from seqlab.spec.rival import rival_of
 from seqlab.training.ridge import RidgeTrainer, trainer_for
+from seqlab.training.trainer import Step, Trainer
 from seqlab.worker.rival import Rivalry, fitted
 from tests.conftest import small
 from tests.runs.conftest import python, until
-from tests.worker.conftest import Start, rows
+from tests.worker.conftest import Start, rows, train_here
 
 LONG = {"steps": 100_000_000, "batch_size": 32, "log_every": 5, "eval_every": 50, "frame_every": 100_000}
 SINE = {"name": "sine", "length": 100, "horizon": 5}
@@ -42,29 +46,46 @@ def tell(run: Run, command: str) -> None:
     until(lambda: not list((run.path / layout.CONTROL).glob("*.json")))
 
 
-def await_rival(run: Run) -> None:
-    """Ask for the rival, and wait for it; a run that pauses meanwhile leaves it the processor."""
-    tell(run, "rival")
-    tell(run, "pause")
-    until(lambda: run.rival is not None, 300)
-    tell(run, "continue")
+def train_asking(folder: Path, send: Callable[[int], str | None]) -> Run:
+    """Train a run in this process, sending it what `send` has for each of its steps."""
+    advance = Trainer.advance
+
+    def sending(trainer: Trainer) -> Step:
+        result = advance(trainer)
+        command = send(trainer.step)
+        if command is not None:
+            control.send(folder, command)
+        return result
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Trainer, "advance", sending)
+        patch.setattr("seqlab.worker.orders.EVERY", 0.0)  # a look before every step
+        patch.setattr("seqlab.worker.rival.PATIENCE", 300.0)  # the rival gives way to whatever else runs
+        for name in BLAS_THREADS:  # as a worker has it
+            patch.setenv(name, "1")
+        return train_here(folder)
 
 
-def test_it_is_what_its_spec_gives_and_training_has_the_bits_it_has_without(start: Start) -> None:
-    run, worker = start(small(SINE, **LONG))
-    until(lambda: training(run))
-    tell(run, "rival")
-    await_rival(run)
-    tell(run, "rival")
-    before = run.rows
-    until(lambda: run.rows > before)
+@pytest.fixture(scope="module")
+def rivalled(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run that was asked twice for its rival, and stopped once it was there."""
+    folder = layout.create_run(small(SINE, **LONG), tmp_path_factory.mktemp("rivalled"))
+
+    def send(step: int) -> str | None:
+        if step == 30:  # so far the rival was beside the training; now leave it the processor
+            until(lambda: Run(folder).rival is not None, 300)
+        return {5: "rival", 10: "rival", 60: "stop"}.get(step)
+
+    return train_asking(folder, send)
+
+
+def test_it_is_what_its_spec_gives_and_training_has_the_bits_it_has_without(
+    rivalled: Run, tmp_path: Path
+) -> None:
+    run, rival = rivalled, rivalled.rival
     assert names(run).count("rival") == 1
     assert "refused" not in names(run)
-    control.send(run.path, "stop")
-    assert worker.reap(300) == 0
     assert names(run)[-1] == "stopped"
-
-    rival = Run(run.path).rival
     assert rival is not None
     trainer = trainer_for(load_spec(rival.spec))
     assert isinstance(trainer, RidgeTrainer)
@@ -79,11 +100,8 @@ def test_it_is_what_its_spec_gives_and_training_has_the_bits_it_has_without(star
     said = np.concatenate([seen["outputs"][-1:, 0], seen["forecast"][:, 0]])
     np.testing.assert_array_equal(rival.said.astype(np.float32), said)
 
-    alone, other = start(small(SINE, **LONG))
-    until(lambda: alone.rows > run.rows)
-    control.send(alone.path, "stop")
-    assert other.reap(300) == 0
     last = rows(run)[-1]["step"]
+    alone = train_here(layout.create_run(small(SINE, **{**LONG, "steps": last + 1}), tmp_path))
     logged = [row for row in rows(run) if row["step"] % 5 == 0]
     assert logged == [row for row in rows(alone) if row["step"] <= last and row["step"] % 5 == 0]
 
@@ -99,30 +117,23 @@ def test_a_task_of_classes_has_none_and_the_reason_is_given(start: Start) -> Non
     )
 
 
-def test_a_run_that_goes_on_keeps_the_rival_it_has(start: Start) -> None:
-    run, worker = start(small(SINE, **LONG))
-    until(lambda: training(run))
-    await_rival(run)
-    os.kill(worker.pid, signal.SIGTERM)
-    assert worker.reap(300) == 0
-    _, again = start(run.path)
+def test_a_run_that_goes_on_keeps_the_rival_it_has(rivalled: Run, start: Start, tmp_path: Path) -> None:
+    shutil.copytree(rivalled.path, tmp_path / "run")
+    run, worker = start(tmp_path / "run")
     until(lambda: training(run) and "resumed" in names(run))
     tell(run, "rival")
-    os.kill(again.pid, signal.SIGTERM)
-    assert again.reap(300) == 0
+    os.kill(worker.pid, signal.SIGTERM)
+    assert worker.reap(300) == 0
     assert names(run).count("rival") == 1
     assert run.rival is not None
 
 
-def test_a_run_that_is_over_before_its_rival_waits_for_it(start: Start) -> None:
-    run, worker = start(small(SINE, **{**LONG, "steps": 5_000}))
-    until(lambda: training(run))
-    tell(run, "pause")
-    tell(run, "rival")
-    tell(run, "continue")
-    assert worker.reap(300) == 0
+def test_a_run_that_is_over_before_its_rival_waits_for_it(tmp_path: Path) -> None:
+    folder = layout.create_run(small(SINE, steps=20), tmp_path)
+    run = train_asking(folder, lambda step: "rival" if step == 10 else None)
     assert run.state == "finished"
     assert run.rival is not None
+    assert names(run)[-2:] == ["finished", "rival"]
     assert RunReader(run.path).poll().rival is not None
 
 

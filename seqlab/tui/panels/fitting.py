@@ -1,12 +1,12 @@
-"""Whether what was read of a run has the shapes of that run: a folder may hold files of another one.
+"""Whether what was read of a run fits that run: a folder may hold files of another one, or of nobody's.
 
-Panels rely on shapes, and draw in the one thread that the screen has. So a frame or a probe that does not
-fit counts as empty, and a line says what is wrong with it.
+Panels rely on shapes, and on counts and classes being such, and draw in the one thread that the screen has.
+So a frame or a probe that does not fit counts as empty, and a line says what is wrong with it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -29,7 +29,7 @@ def fitted(snapshot: Snapshot) -> Snapshot:
     if frame is not None and (words := misfit(frame, snapshot.spec)):
         frame = emptied(frame)
         problems.append(words)
-    if probe is not None and (words := _differing(probe, _of_probe(snapshot.spec))):
+    if probe is not None and (words := _misfit_of_probe(probe, snapshot.spec)):
         probe = None
         problems.append(f"probe.safetensors is of another run: {words}")
     if not problems:
@@ -41,6 +41,7 @@ def misfit(frame: Frame, spec: Spec) -> str:
     """What does not fit the run of a spec in a frame; "" if everything does."""
     steps = -(-spec.task.timesteps // frame.time_stride)
     words = _differing(frame.tensors, dict(_of_frame(frame.tensors, spec, steps)))
+    words = words or _not_floats(frame.tensors, frame.tensors)
     return f"the frame of step {frame.step:,} is of another run: {words}" if words else ""
 
 
@@ -72,6 +73,26 @@ def _of_probe(spec: Spec) -> Mapping[str, Shape]:
         "lengths": (None,),
         "future": (spec.task.forecast_horizon, None, outputs),
     }
+
+
+def _misfit_of_probe(probe: Tensors, spec: Spec) -> str:
+    """What does not fit in a probe batch; "" if everything does."""
+    classes = spec.loss.targets == "classes"
+    counts = {"lengths": (1, spec.task.timesteps), "targets": (0, spec.task.outputs - 1)}
+    if not classes:
+        del counts["targets"]
+    if words := _differing(probe, _of_probe(spec)) or _not_floats(probe, set(probe) - set(counts)):
+        return words
+    for name, (least, most) in counts.items():
+        found = probe.get(name)
+        if found is not None and (found.dtype.kind not in "iu" or found.min() < least or found.max() > most):
+            return f"{name} are not all whole numbers from {least} to {most}"
+    return ""
+
+
+def _not_floats(tensors: Tensors, names: Iterable[str]) -> str:
+    """The first of these that does not hold numbers as it should; "" if all do."""
+    return next((f"{name} is {tensors[name].dtype}" for name in names if tensors[name].dtype.kind != "f"), "")
 
 
 def _differing(tensors: Tensors, wanted: Mapping[str, Shape]) -> str:

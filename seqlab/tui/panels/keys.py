@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from textual import events
 from textual.widget import Widget
 from textual.widgets._footer import FooterKey, FooterLabel, KeyGroup
@@ -10,7 +12,7 @@ from seqlab.tui.widgets.keys import Keys
 
 _ORDER = (
     *("pause", "help", "quit", "step", "rate", "steer", "fork"),
-    *("log", "gate", "stop", "new", "layer", "maximise"),
+    *("log", "gate", "stop", "runs", "new", "layer", "maximise"),
 )
 
 
@@ -35,23 +37,25 @@ class LabKeys(Keys):
             for widget in widgets:
                 widget.display = shown <= room
 
-    def _blocks(self) -> list[tuple[int, list[Widget], int]]:
+    def _blocks(self) -> list[tuple[tuple[bool, int], list[Widget], int]]:
         """(rank, widgets, cells) of each key, or of each group of keys with its words."""
-        blocks: list[tuple[int, list[Widget], int]] = []
+        blocks: list[tuple[tuple[bool, int], list[Widget], int]] = []
         for child in self.children:
             if isinstance(child, FooterKey):
                 width = len(child.key_display) + len(child.description) + 2
-                blocks.append((_rank(child.action), [child], width))
+                blocks.append((_rank([child]), [child], width))
             elif isinstance(child, KeyGroup):
                 keys = list(child.query(FooterKey))
                 width = sum(len(key.key_display) + 1 for key in keys)
-                blocks.append((_rank(keys[0].action if keys else ""), [child], width))
+                blocks.append((_rank(keys), [child], width))
             elif isinstance(child, FooterLabel) and blocks:  # the words of the group before
                 rank, widgets, width = blocks.pop()
                 blocks.append((rank, [*widgets, child], width + len(str(child.content)) + 2))
         return blocks
 
 
-def _rank(action: str) -> int:
-    name = action.rpartition(".")[2].partition("(")[0]
-    return _ORDER.index(name) if name in _ORDER else len(_ORDER)
+def _rank(keys: Sequence[FooterKey]) -> tuple[bool, int]:
+    """Whether none of these keys does anything now, and the place of their action in the order."""
+    name = keys[0].action.rpartition(".")[2].partition("(")[0] if keys else ""
+    idle = all(key.has_class("-disabled") for key in keys)
+    return idle, _ORDER.index(name) if name in _ORDER else len(_ORDER)

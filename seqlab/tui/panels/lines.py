@@ -12,6 +12,7 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Static
 
+from seqlab.settings import key_name
 from seqlab.tui.panels.base import Line, Panel
 from seqlab.tui.panels.loss import LOSS
 from seqlab.tui.panels.moment import Moment
@@ -30,7 +31,8 @@ class StatusLine(Line):
     def show_moment(self, moment: Moment, steering: Steering) -> None:
         """Show a moment, and what the worker was asked for and has not done yet."""
         width = self.content_size.width
-        self.show(status_line(moment, width, steering.wishes, steering.rate_asked))
+        live = key_name(self.app, "lab.live", "end")
+        self.show(status_line(moment, width, steering.wishes, steering.rate_asked, live))
 
 
 class Strips(Vertical):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from textual.app import ComposeResult
 from textual.content import Content
@@ -17,7 +15,7 @@ from seqlab.tui.panels.moment import Moment, Other
 from seqlab.tui.panels.numbers import loss_numbers
 from seqlab.tui.panels.others import Entry, Legend, lettered, not_comparable
 from seqlab.tui.panels.rival import rival_level
-from seqlab.tui.widgets.axes import Limits, number
+from seqlab.tui.widgets.axes import Limits, number, rounds_around
 from seqlab.tui.widgets.lineplot import Level, LinePlot, PlotData, Series
 from seqlab.tui.widgets.spark import spark
 
@@ -121,10 +119,9 @@ def _log_limits(series: list[Series], levels: list[Level]) -> Limits | None:
     if not values.size:
         return None
     low, high = float(values.min()), float(values.max())
-    first, last = math.floor(math.log10(low)), math.floor(math.log10(high)) + 1
-    round_ones = [base * 10.0**power for power in range(first, last + 1) for base in (1, 2, 5)]
+    round_ones = rounds_around(low, high)
     below = max((each for each in round_ones if each <= low * (1 + 1e-9)), default=low)
-    return below, min(each for each in round_ones if each > high)
+    return below, min((each for each in round_ones if each > high), default=high)
 
 
 class LossPanel(Panel):

@@ -105,14 +105,11 @@ class Moment:
 
     def in_force(self, field: str, planned: float) -> float:
         """The value of a field at the step to show: the spec's, or what it was last changed to."""
-        value, since = planned, -1
         # Going on, the next step counts: a change may be on record before a step was made with it.
         until = self.step + 1 if self.chosen is None else self.at
-        for event in changes(self.snapshot):
-            # A change made before a resume acts again from its own step on, not from its place in the list.
-            if event["field"] == field and since <= event["step"] <= until:
-                value, since = event["value"], event["step"]
-        return value
+        # The last on record counts, as for the worker: see `spec.steerable.acting`.
+        acting = (each for each in changes(self.snapshot) if each["field"] == field and each["step"] <= until)
+        return next((each["value"] for each in reversed(list(acting))), planned)
 
     def metric(self, name: str) -> Series | None:
         """A metric up to the step to show; None if it has no value yet."""

@@ -172,9 +172,13 @@ def legend_lines(entries: Sequence[Entry], width: int, most: int) -> list[list[t
     """
     for cells in range(max((len(entry.name) for entry in entries), default=0), -1, -1):
         lines = _filled([(entry.place, entry.text(cells)) for entry in entries], width)
-        if len(lines) <= most:
+        if len(lines) <= most and all(_cells(line) <= width for line in lines):
             return lines
     return _filled([(entry.place, letter(entry.place)) for entry in entries], width)[:most]
+
+
+def _cells(line: Sequence[tuple[int, str]]) -> int:
+    return len(_SEPARATOR.join(text for _, text in line))
 
 
 def _filled(texts: Sequence[tuple[int, str]], width: int) -> list[list[tuple[int, str]]]:

@@ -18,6 +18,7 @@ from seqlab.runs.liveness import host
 from seqlab.runs.reader import Snapshot
 from seqlab.spec.steerable import STEPS
 from seqlab.tui.panels.moment import Moment, changes
+from seqlab.tui.states import look_of
 from seqlab.tui.widgets.axes import number
 from seqlab.tui.widgets.canvas import shorten
 
@@ -29,7 +30,9 @@ _MOST_HOST = 24
 _GAP = "   "
 
 
-def status_line(moment: Moment, width: int, asked: str = "", rate_asked: float | None = None) -> Content:
+def status_line(
+    moment: Moment, width: int, asked: str = "", rate_asked: float | None = None, live: str = "end"
+) -> Content:
     """The line, in `width` cells: the name is made short, then figures give way, then the short name.
 
     Args:
@@ -37,11 +40,15 @@ def status_line(moment: Moment, width: int, asked: str = "", rate_asked: float |
         width: cells.
         asked: what the worker was just asked for and has not done yet: "pausing".
         rate_asked: a learning rate that was just asked for.
+        live: the key that leads back to the present.
     """
     state, style = state_words(moment) if moment.chosen is None else _back_at(moment)
     if asked:
         state, style = f"{state} · {asked} …", style
-    figures = _figures(moment, rate_asked) if moment.chosen is None else _figures_then(moment, rate_asked)
+    if moment.chosen is None:
+        figures = _figures(moment, rate_asked)
+    else:
+        figures = [(4, f"{live} is live"), *_figures_then(moment, rate_asked)]
     without = [-1, *sorted(rank for rank, _ in figures)]
     gaps = (_GAP, _GAP[1:])
     for dropped, name, gap in product(without, _names(moment), gaps):
@@ -59,37 +66,35 @@ def state_words(moment: Moment) -> tuple[str, str]:
     snapshot, state = moment.snapshot, moment.state
     message = snapshot.status.message
     if state == "training":
-        return "● training", "$accent"
-    if state == "paused":
-        return f"‖ paused at {moment.step:,} of {snapshot.status.steps:,}", "$warning"
+        return _looking(state, state)
+    if state in ("paused", "stopped"):
+        return _looking(state, f"{state} at {moment.step:,} of {snapshot.status.steps:,}")
     if state == "finished":
         return _finished(snapshot)
-    if state == "stopped":
-        return f"■ stopped at {moment.step:,} of {snapshot.status.steps:,}", "$warning"
     if state == "diverged":
         words = message or f"diverged at step {moment.step:,}"
         if not _all_held(_judged(snapshot)):
-            return f"✗ {words}", "$error"
+            return _looking(state, words)
         what, colon, why = words.partition(": ")
-        return f"✓ {what}, as claimed{colon}{why}", "$success"
+        return _looking("finished", f"{what}, as claimed{colon}{why}")
     if state == "failed":
-        return f"✗ failed: {message or 'see worker.log'}", "$error"
+        return _looking(state, f"failed: {message or 'see worker.log'}")
     if state == "lost":
-        return lost_words(moment), "$error"
+        return _looking(state, lost_words(moment))
     return moment.doing or state, "$accent"
 
 
 def lost_words(moment: Moment) -> str:
-    """`? lost: no sign of the worker for 2 min (worker.log: killed)`; how it ended, where the lab saw it."""
+    """`lost: no sign of the worker for 2 min (worker.log: killed)`; how it ended, where the lab saw it."""
     log = f" (worker.log: {shorten(moment.log[-1].strip(), LOG_WIDTH)})" if moment.log else ""
     if moment.exit_code is None:
-        return f"? lost: no sign of the worker for {ago(moment.snapshot.age)}{log}"
+        return f"lost: no sign of the worker for {ago(moment.snapshot.age)}{log}"
     how = (
         f"was killed by signal {-moment.exit_code}"
         if moment.exit_code < 0
         else f"ended with exit code {moment.exit_code}"
     )
-    return f"? lost: the worker {how}{log}"
+    return f"lost: the worker {how}{log}"
 
 
 def ago(seconds: float) -> str:
@@ -148,8 +153,7 @@ def _figures(moment: Moment, rate_asked: float | None) -> list[tuple[int, str]]:
         found.append((2, f"{number(float(f'{status.rate:.3g}'))} seq/s"))
         left = (status.steps - moment.step) * snapshot.spec.training.batch_size / status.rate
         found.append((1, f"{clock(left)} left"))
-    if not moment.over and status.host not in ("", host()):  # and so are the files, perhaps
-        found.append((3, f"on {harmless(status.host, _MOST_HOST)}, may lag"))
+    found += _elsewhere(moment)
     wall = moment.metric("wall")
     if moment.over and wall is not None:
         found.append((2, f"trained {clock(wall.last)}"))
@@ -168,7 +172,15 @@ def _figures_then(moment: Moment, rate_asked: float | None) -> list[tuple[int, s
         now += f" at {moment.step:,}"
     if rate_asked is not None:
         now += f", lr → {number(rate_asked)}"
-    return [(4, "end is live"), (2, now), (3, _rate(moment)), *_clipped(moment)]
+    return [(2, now), *_elsewhere(moment), (3, _rate(moment)), *_clipped(moment)]
+
+
+def _elsewhere(moment: Moment) -> list[tuple[int, str]]:
+    """On which machine it trains, if not on this one: then what comes of it over a shared folder may lag."""
+    where = moment.snapshot.status.host
+    if moment.over or where in ("", host()):
+        return []
+    return [(3, f"on {harmless(where, _MOST_HOST)}, may lag")]
 
 
 def _rate(moment: Moment, asked: float | None = None) -> str:
@@ -195,28 +207,38 @@ def _finished(snapshot: Snapshot) -> tuple[str, str]:
             if not verdict.held or len(judged) == 1:
                 return _claim_words(verdict)
     if judged:
-        return f"✓ finished: {len(judged)} claims hold", "$success"
+        return _looking("finished", f"finished: {len(judged)} claims hold")
     loss = snapshot.metrics.get("eval/loss")
     ended = f": eval loss {number(loss.last)}" if loss is not None and len(loss) else ""
-    return f"✓ finished{ended}", "$success"
+    return _looking("finished", f"finished{ended}")
 
 
 def _claim_words(verdict: Verdict) -> tuple[str, str]:
     """`✓ finished: 0.0007, below 0.01 as claimed`; the metric is named unless it is the loss."""
     measured = verdict.measured
     if isinstance(measured, str):
-        words = (
-            "✓ finished, as claimed" if verdict.held else f"✗ finished, claimed to end {verdict.claim.state}"
-        )
-        return words, "$success" if verdict.held else "$warning"
+        if verdict.held:
+            return _looking("finished", "finished, as claimed")
+        return _unlike(f"finished, claimed to end {verdict.claim.state}")
     value = (
         number(measured)
         if verdict.claim.metric == "eval/loss"
         else f"{verdict.claim.metric} {number(measured)}"
     )
     if verdict.held:
-        return f"✓ finished: {value}, {verdict.limit} as claimed", "$success"
-    return f"✗ finished: {value}, not {verdict.limit} as claimed", "$warning"
+        return _looking("finished", f"finished: {value}, {verdict.limit} as claimed")
+    return _unlike(f"finished: {value}, not {verdict.limit} as claimed")
+
+
+def _looking(state: str, words: str) -> tuple[str, str]:
+    """Words behind the glyph of a state, and its style."""
+    look = look_of(state)
+    return f"{look.mark} {words}", look.style
+
+
+def _unlike(words: str) -> tuple[str, str]:
+    """The same of a run that is well, but not as was claimed."""
+    return f"{look_of('failed').mark} {words}", look_of("paused").style
 
 
 def _judged(snapshot: Snapshot) -> Sequence[Verdict]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from seqlab.runs import control
 from seqlab.runs.layout import RunError
@@ -29,6 +30,23 @@ _WHAT = {
 }
 """The actions of the screen in words."""
 _PAST = {"failed": "over: it failed", "diverged": "over: it diverged"}
+PATIENCE = 2.0
+"""Seconds after which a wish is settled by the state alone, where nothing had to happen for it."""
+
+
+class _Wish(NamedTuple):
+    """What is asked for by a command, the event that answers it, and the state that it leads to."""
+
+    command: str
+    event: str
+    state: str
+
+
+_WISHES = {
+    "pausing": _Wish("pause", "paused", "paused"),
+    "going on": _Wish("continue", "continued", "training"),
+    "stopping": _Wish("stop", "stopped", "stopped"),
+}
 
 
 class Steering:
@@ -50,10 +68,10 @@ class Steering:
         self.values_asked: dict[str, Any] = {}
         self._folder = folder
         self._say = say
-        self._asked_in = ""
+        self._asked_at = 0.0
         self._seen: int | None = None
         self._writer = ThreadPoolExecutor(1, "steering")
-        self._sent: deque[Future[Path]] = deque()
+        self._sent: deque[Future[None]] = deque()
 
     def close(self) -> None:
         """No more commands; those that were given are still sent."""
@@ -88,7 +106,7 @@ class Steering:
         if (moment := self._steerable(moment, _WHAT["pause"])) is None:
             return False
         paused = self.asked == "pausing" if self.asked else moment.state == "paused"
-        return self._ask(moment, "continue" if paused else "pause", "going on" if paused else "pausing")
+        return self._ask("continue" if paused else "pause", "going on" if paused else "pausing")
 
     def step(self, moment: Moment | None) -> bool:
         """Make a single step; a run under way is paused first."""
@@ -97,7 +115,7 @@ class Steering:
         if moment.state == "paused" or self.asked == "pausing":
             self._send("step")
             return True
-        self._ask(moment, "pause", "pausing")
+        self._ask("pause", "pausing")
         self._send("step")
         return True
 
@@ -105,8 +123,11 @@ class Steering:
         """Turn the learning rate up (1) or down (-1)."""
         if (moment := self._steerable(moment, _WHAT["rate"])) is None:
             return False
-        rate = next_rate(self.rate_asked or moment.live.learning_rate, by)
-        return self.change(moment, {LEARNING_RATE.field: rate})
+        rate = self.rate_asked or moment.live.learning_rate
+        if not 0 < rate < math.inf:
+            self._say(f"cannot turn a learning rate of {rate:g} up or down", "warning")
+            return False
+        return self.change(moment, {LEARNING_RATE.field: next_rate(rate, by)})
 
     def change(self, moment: Moment | None, values: Mapping[str, Any]) -> bool:
         """Ask for other values of fields, by their paths; True if one is not so yet, nor asked for."""
@@ -127,7 +148,7 @@ class Steering:
         if moment is None or moment.over:
             self._steerable(moment, _WHAT["stop"])
             return False
-        return self._ask(moment, "stop", "stopping")
+        return self._ask("stop", "stopping")
 
     def follow(self, moment: Moment) -> None:
         """Forget what was asked for once it is done or can no longer be; say what failed or was refused."""
@@ -137,20 +158,30 @@ class Steering:
             except RunError as error:
                 self._forget()
                 self._say(str(error), "error")
-        if self.asked and (moment.state != self._asked_in or moment.over):
-            self.asked = ""
-        self.values_asked = {
-            field: value
-            for field, value in self.values_asked.items()
-            if not moment.over and _in_force(moment, field) != value
-        }
         events = moment.snapshot.events
-        seen = len(events) if self._seen is None else self._seen
-        for event in events[seen:]:
-            if event["event"] == "refused":
-                self._forget()
-                self._say(f"refused to {event.get('command', 'obey')}: {event.get('why', '')}", "warning")
+        for event in events[len(events) if self._seen is None else self._seen :]:
+            self._hear(event)
         self._seen = len(events)
+        late = time.monotonic() - self._asked_at > PATIENCE
+        if moment.over or (self.asked and late and moment.state == _WISHES[self.asked].state):
+            self.asked = ""
+        if moment.over:
+            self.values_asked = {}
+
+    def _hear(self, event: Mapping[str, Any]) -> None:
+        """Settle what an event settles: somebody else may have asked for something else meanwhile."""
+        kind, field = event["event"], event.get("field")
+        if kind == "refused":
+            command = event.get("command", "obey")
+            self.values_asked.pop(str(field), None)
+            if self.asked and command == _WISHES[self.asked].command:
+                self.asked = ""
+            self._say(f"refused to {command}: {event.get('why', '')}", "warning")
+        elif kind == "changed" and field in self.values_asked:
+            if self.values_asked[field] == event.get("value"):
+                del self.values_asked[field]
+        elif self.asked and kind == _WISHES[self.asked].event:
+            self.asked = ""
 
     def _steerable(self, moment: Moment | None, what: str) -> Moment | None:
         """The moment if the run can be steered now; else says why not."""
@@ -169,9 +200,9 @@ class Steering:
     def _forget(self) -> None:
         self.asked, self.values_asked = "", {}
 
-    def _ask(self, moment: Moment, command: str, words: str) -> bool:
+    def _ask(self, command: str, words: str) -> bool:
         self._send(command)
-        self.asked, self._asked_in = words, moment.state
+        self.asked, self._asked_at = words, time.monotonic()
         return True
 
     def _send(self, command: str, field: str | None = None, value: Any = None) -> None:

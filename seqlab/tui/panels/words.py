@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from seqlab.runs.harmless import harmless_lines
 from seqlab.spec.schema import Spec
 from seqlab.tui.panels.moment import Moment
 from seqlab.tui.panels.rival import rival_words
@@ -62,8 +63,12 @@ def _about(spec: Spec) -> list[str]:
     claims = [f"  {claim.in_words()}" + (f": {claim.why}" if claim.why else "") for claim in spec.expect]
     # Broken where the screen ends, not where the file's lines do.
     about = [" ".join(paragraph.split()) for paragraph in spec.about.split("\n\n")]
-    lines = [spec.title[:1].upper() + spec.title[1:], *about, *(["Claimed:"] if claims else []), *claims]
-    return [line for line in lines if line]
+    title = spec.title[:1].upper() + spec.title[1:]
+    fork = (
+        [] if spec.fork is None else [f"It is a fork: up to step {spec.fork.step:,} it is {spec.fork.run}."]
+    )
+    lines = [title, *fork, *about, *(["Claimed:"] if claims else []), *claims]
+    return [harmless_lines(line) for line in lines if line]
 
 
 def troubles(moment: Moment) -> list[str]:

@@ -14,6 +14,7 @@ from textual.widgets import Input, Static
 from seqlab.tui.amendment import Amendment
 from seqlab.tui.draft import Checked
 from seqlab.tui.widgets.field import Field, TextInput
+from seqlab.tui.widgets.keys import HELP_KEY, own_keys
 
 
 class AmendScreen(ModalScreen[bool]):
@@ -22,7 +23,7 @@ class AmendScreen(ModalScreen[bool]):
     Args:
         draft: holds what is typed.
         title: of the box.
-        keys: what they do, in words.
+        keys: what they do, in words: `enter change · esc leave it`.
         about: what will happen.
 
     Attributes:
@@ -31,8 +32,16 @@ class AmendScreen(ModalScreen[bool]):
     """
 
     CSS_PATH: ClassVar[str] = "amend.tcss"
+    HELP = (
+        "What stands in grey holds in the run at that step; what is typed over it holds from then on, and an "
+        "emptied line goes back to what holds. What cannot be is said under its line, and nothing is done "
+        "before all of it can be.\n"
+        "Each change stands in the record of the run, as a mark over its curves; seqlab replay makes it "
+        "again at the same step."
+    )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q", "leave", "leave", key_display="esc", id="amend.leave"),
+        HELP_KEY,
         Binding("up", "app.focus_previous", "previous field", show=False, id="amend.up"),
         Binding("down", "app.focus_next", "next field", show=False, id="amend.down"),
     ]
@@ -43,13 +52,14 @@ class AmendScreen(ModalScreen[bool]):
         self.checked = Checked(None, {})
         self._fields = [Field(entry, draft) for entry in draft.lines()]
         self._box = VerticalScroll(id="amend-box", can_focus=False)
-        self._box.border_title, self._box.border_subtitle = title, keys
+        self._box.border_title, self._keys = title, keys
         self._about = Static(about, id="amend-about", markup=False)
         self._note = Static(id="amend-note", markup=False)
         self._problem = Static(id="amend-problem", markup=False)
 
     def compose(self) -> ComposeResult:
         """What will happen, the fields, what follows, what is wrong."""
+        self._box.border_subtitle = own_keys(self, self._keys)
         with self._box:
             yield self._about
             yield from self._fields

@@ -18,6 +18,7 @@ from seqlab.runs.compare import Difference
 from seqlab.runs.harmless import harmless
 from seqlab.runs.listing_row import Row
 from seqlab.tui.palette import Palette
+from seqlab.tui.widgets.keys import HELP_KEY, own_keys
 from seqlab.tui.widgets.run_rows import cell_of, loss_of, mark_style, mark_text, state_of
 from seqlab.tui.wording import NOTHING, shown
 
@@ -36,8 +37,14 @@ class DifferencesScreen(ModalScreen[None]):
 
     CSS_PATH: ClassVar[str] = "differences.tcss"
     BINDING_GROUP_TITLE = "Differences"
+    HELP = (
+        "Above, the marked runs with their letters; below, the fields of their specs that are not the same "
+        "in all of them, a run a column. A dash is a field that the run does not have. Titles, words and "
+        "claims do not count: they change nothing about a run."
+    )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,t,q,enter", "dismiss", "close", key_display="esc", id="differences.close"),
+        HELP_KEY,
     ]
 
     def __init__(self, rows: Sequence[Row], found: Sequence[Difference]) -> None:
@@ -50,7 +57,7 @@ class DifferencesScreen(ModalScreen[None]):
         count = len(self._found)
         fields = "no field" if not count else "1 field" if count == 1 else f"{count} fields"
         box.border_title = f"How {len(self._rows)} specs differ · {fields}"
-        box.border_subtitle = "esc closes"
+        box.border_subtitle = own_keys(self, "esc closes")
         with box, ScrollableContainer(id="differences-scroll"):
             yield Static(self._table(), id="differences-table")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.app import ComposeResult
@@ -10,6 +11,8 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen, Screen
 from textual.widgets import Static
+
+from seqlab.tui.widgets.keys import HELP_KEY, in_order, own_keys
 
 if TYPE_CHECKING:
     from textual.app import App
@@ -24,7 +27,8 @@ class HelpScreen(ModalScreen[None]):
 
     CSS_PATH: ClassVar[str] = "help.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,question_mark,q,enter", "dismiss", "close", key_display="esc", id="help.close"),
+        Binding("escape,q,enter", "dismiss", "close", key_display="esc", id="help.close"),
+        replace(HELP_KEY, action="dismiss"),
     ]
 
     def __init__(self, of: Screen[Any]) -> None:
@@ -32,16 +36,14 @@ class HelpScreen(ModalScreen[None]):
         self._of = of
 
     def compose(self) -> ComposeResult:
-        """Text, then keys."""
+        """Keys, then text."""
         box = VerticalScroll(id="help-box")
-        box.border_title, box.border_subtitle = (
-            f"Help · {self._of.BINDING_GROUP_TITLE or 'keys'}",
-            "esc closes",
-        )
+        box.border_title = f"Help · {self._of.BINDING_GROUP_TITLE or 'keys'}"
+        box.border_subtitle = own_keys(self, "esc closes")
         with box:
+            yield Static(_table(self.app, keys_of(self._of, self.app)), id="help-keys")
             for paragraph in (self._of.HELP or "").split("\n"):
                 yield Static(paragraph, markup=False)
-            yield Static(_table(self.app, keys_of(self._of, self.app)), id="help-keys")
 
     def on_mount(self) -> None:
         """Let the arrows scroll."""
@@ -51,8 +53,8 @@ class HelpScreen(ModalScreen[None]):
 def keys_of(screen: Screen[Any], app: App[Any]) -> list[Binding]:
     """The bindings that mean something now, those of the field with the focus first, each action once."""
     found: dict[str, Binding] = {}
-    for key, active in screen.active_bindings.items():
-        if active.binding.id or key == app.COMMAND_PALETTE_BINDING:
+    for active in in_order(screen.active_bindings.values()):
+        if active.binding.id or active.binding.key == app.COMMAND_PALETTE_BINDING:
             found.setdefault(active.binding.action, active.binding)
     return list(found.values())
 

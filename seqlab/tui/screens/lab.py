@@ -280,7 +280,9 @@ class LabScreen(Screen[None], inherit_bindings=False):
     def action_copy(self) -> None:
         """Put the command that repeats the run, and the numbers of the panel, on the clipboard."""
         if self.moment is not None:
-            command = repro_command(self.moment.snapshot.spec, self.folder)
+            snapshot = self.moment.snapshot
+            as_planned = not {"changed", "initialised"} & {event["event"] for event in snapshot.events}
+            command = repro_command(snapshot.spec, self.folder, as_planned)
             numbers, words = self.chosen.numbers(self.moment), f"and the numbers of the {self.chosen.label}"
             if len(numbers) > MOST_COPIED:
                 saves = f"{key_hint(self.app, 'lab.save', 'e')} saves them"

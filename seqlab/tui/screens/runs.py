@@ -25,6 +25,7 @@ from seqlab.runs.delete import delete_run
 from seqlab.runs.layout import RunError
 from seqlab.runs.listing import Listing
 from seqlab.runs.listing_row import Row
+from seqlab.settings import key_hint
 from seqlab.tui.panels.base import Line
 from seqlab.tui.panels.keys import LabKeys
 from seqlab.tui.screens.ask import AskScreen
@@ -59,25 +60,31 @@ class RunsScreen(Screen[None], inherit_bindings=False):
 
     CSS_PATH: ClassVar[str] = "runs.tcss"
     BINDING_GROUP_TITLE = "Runs"
-    HELP = (
+    WORDS = (
         "All runs, newest first: those under way, those that are over, and folders that something is wrong "
         "with, which say what.\n"
         "The loss is the latest on the eval split, or on a batch until there is one; the small curve is the "
         "loss of the batches from the first step to the last, each run on a scale of its own. Lost is a run "
         "whose worker is gone without a word: seqlab resume goes on from its last checkpoint.\n"
-        "Runs that are marked, eight at most, get a letter and a colour: t shows how their specs differ, o "
-        "opens the first and lays the others over it. Words typed after / are looked for in names, tasks, "
-        "cells, states and titles."
+        "Runs that are marked, eight at most, get a letter and a colour: {compare} shows how their specs "
+        "differ, {overlay} opens the first and lays the others over it. Words typed after {find} are looked "
+        "for in names, tasks, cells, states and titles."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
-        _key("enter", "open", "open", "Open the lab on the run; with runs marked, on these"),
+        _key("enter", "open", "open", "Open the lab on the run; on a marked one, with the others over it"),
         _key("space", "mark", "mark", "Give the run a letter, or take it away"),
         _key("slash", "find", "find", "Show only the runs that hold some words", key_display="/"),
         _key("t", "compare", "differences", "Show how the specs of the marked runs differ"),
         _key("o", "overlay", "overlay", "Open the lab on the first marked run, with the others over it"),
         _key("d", "delete", "delete", "Delete the run for good; asks first"),
         _key("n", "new", "new", "Set up a new run"),
-        _key("escape", "back", "back", "Show all runs again; else back to where you were", key_display="esc"),
+        _key(
+            "escape",
+            "back",
+            "back",
+            "Show all runs again; take away all marks; else leave",
+            key_display="esc",
+        ),
     ]
 
     if TYPE_CHECKING:
@@ -110,6 +117,14 @@ class RunsScreen(Screen[None], inherit_bindings=False):
     def on_screen_resume(self) -> None:
         """Look at once: much may have changed meanwhile."""
         self._awake.set()
+
+    @property
+    def HELP(self) -> str:  # type: ignore[override]  # noqa: N802
+        """What there is to see, and to do with it by the keys that the person has."""
+        keys = {"compare": "t", "overlay": "o", "find": "/"}
+        return self.WORDS.format(
+            **{name: key_hint(self.app, f"runs.{name}", key) for name, key in keys.items()}
+        )
 
     @property
     def current(self) -> Row | None:
@@ -191,9 +206,9 @@ class RunsScreen(Screen[None], inherit_bindings=False):
         return True
 
     def action_open(self) -> None:
-        """Open the lab on the run, or on those that are marked."""
+        """Open the lab on the run under the cursor; if that is a marked one, on all that are."""
         row = self.current
-        if self.marked:
+        if row is not None and row.folder in self.marked:
             self.action_overlay()
         elif row is not None and row.ill:
             self._say(f"{row.name}: {row.message}", "warning")
@@ -229,9 +244,13 @@ class RunsScreen(Screen[None], inherit_bindings=False):
         self.list.find()
 
     def action_back(self) -> None:
-        """Show all runs again; else leave."""
+        """Show all runs again; take away all marks; else leave."""
         if self.list.words:
             self.list.find_all()
+        elif self.marked:
+            self.marked.clear()
+            self.list.show(self.rows, self.marked)
+            self._describe()
         else:
             self.app.pop_screen()
 

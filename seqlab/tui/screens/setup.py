@@ -18,6 +18,7 @@ from textual.screen import Screen
 from textual.timer import Timer
 from textual.widgets import Static
 
+from seqlab.settings import key_name
 from seqlab.tui.screens.setup_keys import BINDINGS, WORDS
 from seqlab.tui.widgets.keys import Keys
 from seqlab.tui.widgets.too_small import TooSmall
@@ -149,7 +150,8 @@ class SetupScreen(Screen[None], inherit_bindings=False):
     def _load(self) -> None:
         from seqlab.tui.standby import Standby
 
-        self._standby = Standby(self.app.started.worker_factory)
+        again = key_name(self.app, "setup.start", "enter")
+        self._standby = Standby(self.app.started.worker_factory, again)
         self._standby.start()
         # The rest is imported while the worker imports as well.
         from seqlab.spec.problems import SpecError
@@ -317,7 +319,9 @@ class SetupScreen(Screen[None], inherit_bindings=False):
         if news.details:
             self.notice(_tail(news.details))
         about = self.query_one("#about", VerticalScroll)
-        keys = "pgup pgdn" if about.max_scroll_y else ""
+        up = key_name(self.app, "setup.about_up", "pgup")
+        down = key_name(self.app, "setup.about_down", "pgdn")
+        keys = f"{up} {down}" if about.max_scroll_y else ""
         if about.border_subtitle != keys:
             about.border_subtitle = keys
         draft, spec = self._form.draft, self.spec

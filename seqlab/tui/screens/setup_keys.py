@@ -7,7 +7,7 @@ from textual.binding import Binding, BindingType
 _MOVE = Binding.Group("move", compact=True)
 
 WORDS = (
-    "Choose a task, a cell and a truncation, or take a preset, and press enter.\n"
+    "Choose a task, a cell and a truncation, or take a preset, and start.\n"
     "Values in grey are defaults; an emptied field goes back to its own. The bar under Truncation "
     "shows the sequence, the walls that cut its gradient, where the loss sits, and how far back its "
     "credit reaches. It states reach and no more: what the network learns all the same is for the run "

@@ -79,7 +79,7 @@ def log_limits(values: ArrayLike, include: Iterable[float] = ()) -> Limits | Non
     if high / low > 10:
         bottom, top = math.floor(math.log10(low) + 1e-9), math.ceil(math.log10(high) - 1e-9)
         return 10.0**bottom, 10.0**top
-    rounds = _rounds_around(low, high)
+    rounds = rounds_around(low, high)
     bottom_value = max(value for value in rounds if value <= low * (1 + 1e-9))
     top_value = min(value for value in rounds if value >= high * (1 - 1e-9))
     if bottom_value == top_value:
@@ -127,7 +127,7 @@ def log_ticks(limits: Limits, most: int = 5) -> Ticks:
         return Ticks(
             values, tuple(number(v) if plain else f"1e{e}" for v, e in zip(values, exponents, strict=True))
         )
-    values = tuple(v for v in _rounds_around(low, high) if low * (1 - 1e-9) <= v <= high * (1 + 1e-9))
+    values = tuple(v for v in rounds_around(low, high) if low * (1 - 1e-9) <= v <= high * (1 + 1e-9))
     while len(values) > most:
         values = values[:: 2 if most > 1 else len(values)]
     return Ticks(values, tuple(number(value) for value in values))
@@ -148,6 +148,12 @@ def sequence_ticks(length: int, most: int = 5) -> Ticks:
     inner = [t for t in range(step, length, step) if t > 1 and length - t >= step / 2]
     values = (1, *inner[: max(0, most - 2)], length)
     return Ticks(tuple(float(value) for value in values), tuple(f"{value:,}" for value in values))
+
+
+def rounds_around(low: float, high: float) -> list[float]:
+    """1, 2 and 5 × 10^n from below the first of two positive numbers to beyond the second."""
+    first, last = math.floor(math.log10(low)) - 1, math.floor(math.log10(high)) + 1
+    return [f * 10.0**exponent for exponent in range(max(first, -307), min(last, 307) + 1) for f in (1, 2, 5)]
 
 
 def _finite(values: ArrayLike, include: Iterable[float]) -> NDArray[np.float64]:
@@ -175,11 +181,6 @@ def _step(extent: float, most: int) -> float:
 
 def _next_step(step: float) -> float:
     return _step(step * 1.5, 1)
-
-
-def _rounds_around(low: float, high: float) -> list[float]:
-    first, last = math.floor(math.log10(low)) - 1, math.floor(math.log10(high)) + 1
-    return [f * 10.0**exponent for exponent in range(max(first, -307), min(last, 307) + 1) for f in (1, 2, 5)]
 
 
 def _labels(values: tuple[float, ...], step: float) -> tuple[str, ...]:

@@ -33,9 +33,14 @@ class Canvas:
         self.inks: NDArray[np.int32] = np.zeros((height, width), np.int32)
 
     def write(self, x: int, y: int, text: str, ink: int = 0) -> None:
-        """Write text from cell (x, y) to the right; what lies outside is cut off."""
+        """Write text from cell (x, y) to the right; what lies outside is cut off.
+
+        What cannot be printed is not: a terminal would obey it.
+        """
         if not 0 <= y < self.height or x >= self.width:
             return
+        if not text.isprintable():
+            text = "".join(character if character.isprintable() else "\ufffd" for character in text)
         text = text[max(0, -x) : self.width - x]
         x = max(0, x)
         self.glyphs[y, x : x + len(text)] = [ord(character) for character in text]

@@ -103,7 +103,14 @@ class LabelSpace:
             spots.append(spot)
         return spots if down else spots[::-1]
 
-    def place(self, text: str, rows: Sequence[int], goal: float, name: str = "") -> Spot | None:
+    def place(
+        self,
+        text: str,
+        rows: Sequence[int],
+        goal: float,
+        name: str = "",
+        touching: tuple[int, int] | None = None,
+    ) -> Spot | None:
         """Take room for a label in the first of `rows` that has any, as near to column `goal` as can be.
 
         If no row is clear the label covers the drawing, never another label; None if that is impossible too.
@@ -113,6 +120,7 @@ class LabelSpace:
             rows: in the order of preference.
             goal: wanted column of its middle.
             name: where the label of this name stood last time it stays as long as that place is clear.
+            touching: first and last column of what it speaks of; it stands there, or nowhere.
         """
         text = shorten(text, self._drawn.shape[1])
         width = len(text)
@@ -125,6 +133,8 @@ class LabelSpace:
             for row in rows:
                 before = np.concatenate([[0], np.cumsum(blocked[row])])
                 clear = np.flatnonzero(before[width:] == before[: before.size - width])
+                if touching is not None:
+                    clear = clear[(clear <= touching[1]) & (clear + width > touching[0])]
                 if clear.size:
                     start = int(clear[np.argmin(np.abs(clear + width / 2 - goal))])
                     self._taken[row, start : start + width] = True

@@ -15,6 +15,7 @@ from textual.message import Message
 from textual.widgets import Input, OptionList
 from textual.widgets.option_list import Option
 
+from seqlab.settings import key_name
 from seqlab.tui.draft import Preset
 from seqlab.tui.widgets.line_input import LineInput
 
@@ -89,12 +90,13 @@ class PresetList(Vertical):
 
     def __init__(self) -> None:
         super().__init__(id="presets")
-        self.border_title, self.border_subtitle = "Presets", "/ find"
+        self.border_title = "Presets"
         self._presets: Sequence[Preset] = ()
         self._chosen = ""
 
     def compose(self) -> ComposeResult:
         """The line to find by, and the list."""
+        self.border_subtitle = f"{key_name(self.app, 'setup.find', '/')} find"
         yield FindInput()
         yield Choices(compact=True)
 

@@ -14,12 +14,10 @@ from textual.message import Message
 from textual.widgets import Input
 
 from seqlab.runs.listing_row import Row, matching
+from seqlab.settings import key_name
 from seqlab.tui.panels.base import Line
 from seqlab.tui.widgets.preset_list import FindInput
 from seqlab.tui.widgets.run_table import RunTable
-
-EMPTY = "There are no runs yet. n sets one up; so does seqlab run PRESET."
-NONE_FOUND = "No run holds these words; esc shows all."
 
 
 class RunFilter(FindInput):
@@ -44,7 +42,7 @@ class RunList(Vertical):
 
     def __init__(self) -> None:
         super().__init__()
-        self.border_title, self.border_subtitle = "Runs", "/ find"
+        self.border_title = "Runs"
         self.table = RunTable()
         self.words = ""
         self._rows: Sequence[Row] = ()
@@ -54,13 +52,14 @@ class RunList(Vertical):
 
     def compose(self) -> ComposeResult:
         """The line to find by, the heads, the table."""
+        self.border_subtitle = f"{key_name(self.app, 'runs.find', '/')} find"
         yield RunFilter()
         yield self._head
         yield self.table
 
     def show(self, rows: Sequence[Row], marked: Sequence[Path], trouble: str = "") -> None:
         """Show these runs, those in `marked` with letters in that order; or why there are none."""
-        self._rows, self._marked, self._empty = rows, marked, trouble or EMPTY
+        self._rows, self._marked, self._empty = rows, marked, trouble
         self._show()
 
     def find(self) -> None:
@@ -110,4 +109,11 @@ class RunList(Vertical):
         if self.table.rows:
             self._head.show(self.table.heading)
         else:
-            self._head.show(NONE_FOUND if self._rows else self._empty)
+            self._head.show(self._empty or self._none())
+
+    def _none(self) -> str:
+        """Why no run is in sight, if there is no trouble."""
+        if self._rows:
+            return f"No run holds these words; {key_name(self.app, 'runs.find_leave', 'esc')} shows all."
+        new = key_name(self.app, "runs.new", "n")
+        return f"There are no runs yet. {new} sets one up; so does seqlab run PRESET."

@@ -13,6 +13,7 @@ from rich.style import Style
 from seqlab.runs.listing_row import ILL, Row
 from seqlab.tui.palette import MARKS, Charset, Palette
 from seqlab.tui.panels.status import ago
+from seqlab.tui.states import look_of
 from seqlab.tui.widgets.axes import number
 from seqlab.tui.widgets.spark import spark
 
@@ -20,18 +21,6 @@ LETTERS = "ABCDEFGH"
 """What the marked runs are called; no more than these can be marked."""
 NEW = 120.0
 """Seconds for which a run is simply new."""
-_GLYPHS = {
-    "starting": "○", "importing": "○", "compiling": "○", "training": "●", "paused": "‖", "finished": "✓",
-    "stopped": "■", "diverged": "✗", "failed": "✗", "lost": "?",
-}  # fmt: skip
-_GLYPHS_ASCII = {
-    "starting": "o", "importing": "o", "compiling": "o", "training": "*", "paused": "=", "finished": "+",
-    "stopped": "#", "diverged": "x", "failed": "x", "lost": "?",
-}  # fmt: skip
-_TONES = {
-    "finished": "good", "paused": "warning", "stopped": "warning", "diverged": "bad", "failed": "bad",
-    "lost": "bad",
-}  # fmt: skip
 _LEAST_SPARK, _MOST_SPARK = 8, 32
 _GAP = 2
 _LONG = 16
@@ -69,13 +58,12 @@ _FIRST = ("mark", "state", "task", "cell", "loss", "age", "step", "spark", "name
 
 def state_of(row: Row, charset: Charset = "braille") -> str:
     """A glyph and a word: `● training`."""
-    glyphs = _GLYPHS_ASCII if charset == "ascii" else _GLYPHS
-    return f"{glyphs.get(row.state, '!')} {ILL.get(row.state, row.state)}"
+    return f"{look_of(row.state).glyph(charset)} {ILL.get(row.state, row.state)}"
 
 
 def tone_of(row: Row) -> str:
     """The tone of a state."""
-    return "bad" if row.ill else _TONES.get(row.state, "accent")
+    return look_of(row.state).tone
 
 
 def made_ago(row: Row, now: float) -> str:
@@ -213,4 +201,5 @@ def _fit(text: str, column: Column) -> str:
 
 @lru_cache(maxsize=512)
 def _spark(curve: tuple[float, ...], width: int, charset: Charset) -> str:
-    return spark(curve, min(width, max(len(curve), 1)), charset=charset) if curve else ""
+    positive = all(value > 0 for value in curve if math.isfinite(value))
+    return spark(curve, min(width, max(len(curve), 1)), log=positive, charset=charset) if curve else ""

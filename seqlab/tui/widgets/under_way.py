@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from textual import work
 from textual.widgets import Static
 
+from seqlab.settings import key_name
+
 if TYPE_CHECKING:
     from seqlab.tui.app import LabApp
 
@@ -32,7 +34,10 @@ class UnderWay(Static):
             found = len(await asyncio.to_thread(lambda: self.app.listing.under_way()))
         except RunError:
             found = 0
-        words = f"{found} runs under way · r shows them" if found > 1 else "1 run under way · r shows it"
+        key = key_name(self.app, "app.runs", "r")
+        words = (
+            f"{found} runs under way · {key} shows them" if found > 1 else f"1 run under way · {key} shows it"
+        )
         if self.is_attached and (self.display != bool(found) or self.content != words):
             self.update(words)
             self.display = bool(found)

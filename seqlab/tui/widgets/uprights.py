@@ -48,12 +48,15 @@ def paint_cursor(sheet: Sheet, data: PlotData, owner: NDArray[np.int32], space: 
 
 
 def label_uprights(sheet: Sheet, data: PlotData, space: LabelSpace) -> None:
-    """Write the words of spans, walls and marks, as far as there is room for them."""
+    """Write the words of spans, walls and marks, as far as there is room for them.
+
+    The words of a span touch it, or else its hatching says it alone.
+    """
     area = sheet.area
     rows = [area.rows - 1, max(0, area.rows - 2)]
     for span, (first, last) in zip(data.spans, span_columns(area, data), strict=True):
         if span.label and first <= last:
-            spot = space.place(f" {span.label} ", rows, (first + last) / 2)
+            spot = space.place(f" {span.label} ", rows, (first + last) / 2, touching=(first, last))
             sheet.write(spot, sheet.ink("lineplot--span"))
     walls, upwards, downwards = _walls(area, data), range(area.rows - 1, -1, -1), range(area.rows)
     if len(walls) > area.columns // 4:
