@@ -152,13 +152,14 @@ def watch(run: str | None, out: Path | None, **looks: Any) -> None:
 @options.out
 @options.as_json
 @click.option("--list", "as_list", is_flag=True, help="A line each, on a terminal too.")
-def runs(out: Path | None, as_json: bool, as_list: bool) -> None:
+@options.looks
+def runs(out: Path | None, as_json: bool, as_list: bool, **looks: Any) -> None:
     """Browse all runs on a terminal; elsewhere list them, newest first."""
     if not (as_json or as_list) and _has_terminal():
         from seqlab.settings import load_settings
         from seqlab.tui.run import run_lab
 
-        sys.exit(run_lab(out=out, settings=load_settings(), runs=True))
+        sys.exit(run_lab(out=out, settings=load_settings(**looks), runs=True))
     from seqlab.runs.listing import Listing
     from seqlab.runs.summary import fields
 

@@ -152,20 +152,20 @@ def test_a_fork_begins_where_one_looks_and_never_where_a_run_diverged(moment: Mo
     assert step_of(replace(run, state="diverged")) == 59
 
 
-def test_a_fork_offers_what_was_in_force_at_its_step(moment: Moments) -> None:
+def test_a_fork_offers_what_was_in_force_after_its_step(moment: Moments) -> None:
     run = changed(moment("adding"), (11, "training.truncation", 4), (41, "training.clip.limit", 0.5))
-    draft = ForkDraft(run, 40)
+    draft = ForkDraft(run, 39)
     assert (draft.default(TRUNCATION), draft.default(CLIP), draft.default(STEPS)) == ("4", "1", "60")
-    draft.set(STEP, "41")
+    draft.set(STEP, "40")
     assert (draft.default(TRUNCATION), draft.default(CLIP)) == ("4", "0.5")
-    draft.set(STEP, "10")
+    draft.set(STEP, "9")
     assert draft.default(TRUNCATION) == "5"
     draft.set(LR, "0.5")
     spec = draft.check().spec
     assert spec is not None
     assert spec.training.optimizer.lr == 0.5
     assert spec.fork is not None
-    assert spec.fork.step == 10
+    assert spec.fork.step == 9
 
 
 def test_a_fork_from_the_last_step_goes_on_for_as_long_as_the_run_was(moment: Moments) -> None:
