@@ -174,7 +174,9 @@ class LabApp(App[None]):
         Raises:
             RunError: the folder cannot be made, or no worker can be started.
         """
-        self.open_run(await self.started.run(spec, standby))
+        worker = await self.started.run(spec, standby)
+        assert worker.folder is not None
+        self.open_run(worker.folder, worker=worker)
 
     async def start_fork(self, origin: Path, step: int, overrides: Sequence[str]) -> None:
         """Start a fork of a run, and open the lab on it, with that run laid over it.
@@ -183,12 +185,21 @@ class LabApp(App[None]):
             RunError: the folder cannot be made, or no worker can be started.
             SpecError: the fork cannot be what is asked for.
         """
-        self.open_run(await self.started.fork(origin, step, overrides), (origin,))
+        worker = await self.started.fork(origin, step, overrides)
+        assert worker.folder is not None
+        self.open_run(worker.folder, (origin,), worker)
 
-    def open_run(self, folder: Path, others: tuple[Path, ...] = ()) -> None:
-        """Open the lab on a run, in place of another lab, with others laid over it."""
+    def open_run(self, folder: Path, others: tuple[Path, ...] = (), worker: Worker | None = None) -> None:
+        """Open the lab on a run, in place of another lab.
+
+        Args:
+            folder: the run.
+            others: runs to lay over it.
+            worker: that was just sent to it; else the living one that trains it, if it was started here.
+        """
         self.action_new_run()
-        self.push_screen(self.lab_screen(folder, self.started.worker_of(folder), others))
+        found = self.started.worker_of(folder)
+        self.push_screen(self.lab_screen(folder, worker or found, others))
 
     def show_setup(self) -> None:
         """Put Setup over the sign of life, for good."""

@@ -32,7 +32,7 @@ class Started:
         self.folders: list[Path] = []
         self._ended: list[Worker] = []
 
-    async def run(self, spec: Spec, standby: Standby) -> Path:
+    async def run(self, spec: Spec, standby: Standby) -> Worker:
         """Make a run folder and send a worker to it. No screen waits for the disk.
 
         Raises:
@@ -42,7 +42,7 @@ class Started:
 
         return self._send(await asyncio.to_thread(create_run, spec, self._out), standby)
 
-    async def fork(self, origin: Path, step: int, overrides: Sequence[str]) -> Path:
+    async def fork(self, origin: Path, step: int, overrides: Sequence[str]) -> Worker:
         """Make a fork of a run and send a worker to it.
 
         Raises:
@@ -92,6 +92,7 @@ class Started:
         for worker in self.workers:
             worker.close()
 
-    def _send(self, folder: Path, standby: Standby) -> Path:
-        self.workers.append(standby.run(folder))
-        return folder
+    def _send(self, folder: Path, standby: Standby) -> Worker:
+        worker = standby.run(folder)
+        self.workers.append(worker)
+        return worker

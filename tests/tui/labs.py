@@ -44,7 +44,7 @@ async def lab(
     app.NOTIFICATION_TIMEOUT = 600  # on a slow machine words may be gone before they are read
     async with (app if setup else floored(app)).run_test(size=size) as pilot:
         app.started.workers += [worker] if worker is not None else []
-        app.open_run(folder, others)
+        app.open_run(folder, others, worker)
         await until(pilot, lambda: isinstance(app.screen, LabScreen))
         screen = app.screen
         assert isinstance(screen, LabScreen)

@@ -576,19 +576,24 @@ class TestMoment:
         )
         assert observe(snapshot, now=11.0).doing == "starting a worker 1.0 s"
 
-    def test_a_change_after_a_resume_acts_again_from_its_own_step(self, moment: Moments) -> None:
+    def test_a_change_made_before_a_resume_acts_again_from_its_step_unless_another_was_made_since(
+        self, moment: Moments
+    ) -> None:
         base = moment("adding")
         change = {"event": "changed", "time": 0.0, "field": "training.optimizer.lr"}
-        events = ({**change, "step": 50, "value": 0.5}, {**change, "step": 20, "value": 0.2})
+        before, resumed = {**change, "step": 50, "value": 0.5}, {"event": "resumed", "time": 0.0, "step": 15}
+        since = {**change, "step": 20, "value": 0.2}
         losses = base.snapshot.metrics["train/loss"]
 
-        def rate(step: int) -> float:
+        def rate(step: int, *events: Any) -> float:
             rows = MappingProxyType({"train/loss": Series(losses.steps[:step], losses.values[:step])})
             status = replace(base.snapshot.status, step=step, state="training")
             snapshot = replace(base.snapshot, events=events, metrics=rows, status=status)
             return replace(base, snapshot=snapshot).learning_rate
 
-        assert [rate(10), rate(30), rate(55)] == [small().training.optimizer.lr, 0.2, 0.5]
+        at_first = small().training.optimizer.lr
+        assert [rate(step, before, resumed) for step in (30, 55)] == [at_first, 0.5]
+        assert [rate(step, before, resumed, since) for step in (18, 30, 55)] == [0.2, 0.2, 0.2]
 
 
 @given(st.floats(1e-8, 100.0), st.sampled_from([-1, 1]))

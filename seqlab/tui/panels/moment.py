@@ -105,11 +105,15 @@ class Moment:
 
     def in_force(self, field: str, planned: float) -> float:
         """The value of a field at the step to show: the spec's, or what it was last changed to."""
-        # Going on, the next step counts: a change may be on record before a step was made with it.
-        until = self.step + 1 if self.chosen is None else self.at
-        # The last on record counts, as for the worker: see `spec.steerable.acting`.
-        acting = (each for each in changes(self.snapshot) if each["field"] == field and each["step"] <= until)
-        return next((each["value"] for each in reversed(list(acting))), planned)
+        # The last on record counts, as for the worker: see `spec.steerable.acting`. What was changed since
+        # the run went on last is in force now, even if no row tells of its step yet.
+        events, live = self.snapshot.events, self.chosen is None
+        went_on = max((n for n, each in enumerate(events) if each["event"] == "resumed"), default=-1)
+        for n, event in reversed(list(enumerate(events))):
+            acts = _is_change(event) and event["field"] == field
+            if acts and (event["step"] <= self.at + live or (live and n > went_on)):
+                return float(event["value"])
+        return planned
 
     def metric(self, name: str) -> Series | None:
         """A metric up to the step to show; None if it has no value yet."""
@@ -228,14 +232,16 @@ def gone_back(moment: Moment, chosen: Frame | None) -> Moment:
 
 def changes(snapshot: Snapshot) -> list[Mapping[str, Any]]:
     """The events that changed a number of the spec: `field`, `value`, and the `step` from which it acts."""
-    return [
-        event
-        for event in snapshot.events
-        if event["event"] == "changed"
+    return [event for event in snapshot.events if _is_change(event)]
+
+
+def _is_change(event: Mapping[str, Any]) -> bool:
+    return (
+        event["event"] == "changed"
         and isinstance(event.get("field"), str)
         and isinstance(event.get("value"), int | float)
         and abs(event["value"]) < _LARGEST
-    ]
+    )
 
 
 def _doing(snapshot: Snapshot, state: str, worker: Hearsay | None, now: float) -> str:

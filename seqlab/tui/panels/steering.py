@@ -141,6 +141,7 @@ class Steering:
         for field, value in other.items():
             self._send("set", field, value)
         self.values_asked |= other
+        self._asked_at = time.monotonic()
         return bool(other)
 
     def stop(self, moment: Moment | None) -> bool:
@@ -165,8 +166,11 @@ class Steering:
         late = time.monotonic() - self._asked_at > PATIENCE
         if moment.over or (self.asked and late and moment.state == _WISHES[self.asked].state):
             self.asked = ""
-        if moment.over:
-            self.values_asked = {}
+        if moment.over or late:  # what was so already needs no change
+            values = {} if moment.over else self.values_asked
+            self.values_asked = {
+                field: value for field, value in values.items() if _in_force(moment, field) != value
+            }
 
     def _hear(self, event: Mapping[str, Any]) -> None:
         """Settle what an event settles: somebody else may have asked for something else meanwhile."""
