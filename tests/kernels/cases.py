@@ -204,11 +204,11 @@ def run_reference(case):
     return Result(carried, record, dh, carry, gradients, dx)
 
 
-def relative_error(found, expected):
-    """‖found - expected‖ / max(‖found‖, ‖expected‖, 1e-12)."""
+def relative_error(found, expected, least=1e-12):
+    """‖found - expected‖ / max(‖found‖, ‖expected‖, least)."""
     found, expected = np.asarray(found, np.float64), np.asarray(expected, np.float64)
     assert found.shape == expected.shape
-    scale = max(np.linalg.norm(found), np.linalg.norm(expected), 1e-12)
+    scale = max(np.linalg.norm(found), np.linalg.norm(expected), least)
     return np.linalg.norm(found - expected) / scale
 
 

@@ -28,8 +28,9 @@ each_dtype = pytest.mark.parametrize("dtype", TOLERANCE, ids=["float32", "float6
 def test_forward_and_backward_equal_the_reference(cell, dtype, shape, seed):
     case = make_case(cell, shape, seed, dtype)
     expected = dict(run_reference(case).named())
+    least = 1e-2 * np.linalg.norm(case.dh)  # of a few numbers that all but cancel, few digits are left
     for name, found in run_kernel(case).named():
-        assert relative_error(found, expected[name]) <= TOLERANCE[dtype], name
+        assert relative_error(found, expected[name], least) <= TOLERANCE[dtype], name
 
 
 @each_cell
