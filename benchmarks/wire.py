@@ -13,7 +13,7 @@ import argparse
 import json
 import shlex
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median
 
@@ -85,11 +85,9 @@ def cost(
 
 
 def paint(way: Sequence[str], environment: Mapping[str, str]) -> float:
-    """Seconds from the start of the process until it shows what it is."""
-    shown: Callable[[], bool]
+    """Seconds from the start of the process to the first sign of life: one line, before what it is about."""
     with Terminal([*SEQLAB, *way], environment=environment) as terminal:
-        shown = lambda: "seqlab" in terminal.screen() or has_point(terminal.screen())  # noqa: E731
-        seconds = terminal.wait_for(shown, 60)
+        seconds = terminal.wait_for(lambda: "seqlab" in terminal.screen() or has_point(terminal.screen()), 60)
         if way[0] == "lab" and len(way) > 1:
             terminal.wait_for(lambda: has_point(terminal.screen()), 120)
             stop(terminal)

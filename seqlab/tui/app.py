@@ -34,6 +34,7 @@ from seqlab.tui.wishes import check_keys, check_theme
 if TYPE_CHECKING:
     from seqlab.runs.launch import Worker
     from seqlab.runs.listing import Listing
+    from seqlab.runs.status import Status
     from seqlab.spec.schema import Spec
     from seqlab.tui.standby import Standby
 
@@ -102,7 +103,7 @@ class LabApp(App[None]):
         self.refused: Exception | None = None
         self._source, self._overrides, self._out, self._watch = source, overrides, out, watch
         self.spec: Spec | None = None
-        self._told: set[Path] = set()
+        self._told: set[tuple[Path, int | None]] = set()
         self._below = 1  # screens that lie below all others
         self._listing: Listing | None = None
         self._runs_screen: Screen[Any] | None = None
@@ -135,7 +136,8 @@ class LabApp(App[None]):
         for number in (signal.SIGTERM, signal.SIGHUP):
             with suppress(NotImplementedError, RuntimeError, ValueError):  # not in the main thread
                 loop.add_signal_handler(number, self._leave_on, number)
-        self.call_after_refresh(self._load_ahead)
+        if not isinstance(self.screen, OpeningScreen):
+            self.call_after_refresh(self.load_ahead)
         self.set_keymap(self.settings.keys)
         self.set_timer(SETTLED, gc.freeze)
         self.set_interval(LOOK_AFTER, self._look_after)
@@ -206,11 +208,11 @@ class LabApp(App[None]):
         self._below = 2
         self.push_screen(self._setup())
 
-    def tell_end(self, folder: Path, state: str, step: int) -> None:
-        """Tell somebody who may look elsewhere that a run has ended; each time once."""
-        words = f"{folder.name}: {state} at step {step:,}"
-        if folder not in self._told:
-            self._told.add(folder)
+    def tell_end(self, folder: Path, status: Status, state: str) -> None:
+        """Tell somebody who may look elsewhere that a run has ended; once for each worker that it had."""
+        words = f"{folder.name}: {state} at step {status.step:,}"
+        if (folder, status.pid) not in self._told:
+            self._told.add((folder, status.pid))
             if getattr(self.screen, "folder", None) != folder:
                 self.notify(words, title="A run has ended", markup=False)
             if self._driver is not None and self.settings.notice:
@@ -265,8 +267,8 @@ class LabApp(App[None]):
         return screen
 
     @work
-    async def _load_ahead(self) -> None:
-        """Once there is something to be seen: load what keys will need."""
+    async def load_ahead(self) -> None:
+        """Once there is something to be seen, load what keys will need."""
         for name in (LAB, RUNS, SETUP):
             await asyncio.to_thread(import_module, name)
 
@@ -277,7 +279,7 @@ class LabApp(App[None]):
         for folder in self.started.just_ended():
             with suppress(RunError):
                 status, state = await asyncio.to_thread(read_state, folder)
-                self.tell_end(folder, state, status.step)
+                self.tell_end(folder, status, state)
 
     def _picture(self) -> None:
         title, words, well = save({".svg": self.export_screenshot()})

@@ -57,9 +57,14 @@ class OpeningScreen(Screen[None], inherit_bindings=False):
         if not self._begun:
             self._begun = True
             # As a worker of the app: keys must not wait for it.
-            self.call_after_refresh(self.app.run_worker, self._begin)
+            self.call_after_refresh(self.app.run_worker, self._open)
         elif self.is_active:  # not passed by on the way from one screen to another
             self.app.show_setup()
+
+    async def _open(self) -> None:
+        await self._begin()
+        if self.app.refused is None:
+            self.app.load_ahead()
 
 
 async def open_watched(app: LabApp, folder: Path) -> None:

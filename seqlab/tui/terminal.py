@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 from textual import events
 from textual._parser import ParseError
 from textual._xterm_parser import XTermParser
+from textual.app import ScreenStackError
 from textual.drivers.linux_driver import LinuxDriver
 from textual.message_pump import MessagePump
 
@@ -136,9 +137,10 @@ class Terminal(LinuxDriver):
 async def _settled(app: App[Any]) -> None:
     """Wait until a key has gone all its way: by the app to where the focus is, and up again to the app."""
     await _emptied(app)
-    for node in (app.focused or app.screen).ancestors_with_self:
-        if isinstance(node, MessagePump):
-            await _emptied(node)
+    with suppress(ScreenStackError):  # the lab is being left
+        for node in (app.focused or app.screen).ancestors_with_self:
+            if isinstance(node, MessagePump):
+                await _emptied(node)
 
 
 async def _emptied(pump: MessagePump) -> None:

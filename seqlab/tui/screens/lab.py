@@ -134,7 +134,7 @@ class LabScreen(Screen[None], inherit_bindings=False):
             return
         before, self.moment = self.moment, found
         if before is not None and found.over and not before.over:
-            self.app.tell_end(self.folder, found.state, found.step)
+            self.app.tell_end(self.folder, found.snapshot.status, found.state)
         if before is None or before.state != found.state:
             self.refresh_bindings()
         self.steering.follow(found)
